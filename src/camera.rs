@@ -1,0 +1,101 @@
+//! A camera's name, and what is known of its state.
+
+use crate::geometry::Size;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// A camera's name: lower-case letters, digits, `-` and `_`, starting with a letter or digit, 1 to 64 characters.
+/// It appears in URLs, MQTT topics, metric labels and environment variables, which is why it is so narrow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CameraName(Arc<str>);
+
+impl CameraName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CameraName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for CameraName {
+    type Err = BadCameraName;
+
+    fn from_str(text: &str) -> Result<Self, BadCameraName> {
+        let first_fits = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let all_fit = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+        if first_fits && all_fit && text.len() <= 64 { Ok(Self(text.into())) } else { Err(BadCameraName(text.into())) }
+    }
+}
+
+impl TryFrom<String> for CameraName {
+    type Error = BadCameraName;
+
+    fn try_from(text: String) -> Result<Self, BadCameraName> {
+        text.parse()
+    }
+}
+
+/// Why a text is not a camera's name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a camera name: use 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter or digit")]
+pub struct BadCameraName(String);
+
+/// Where a camera is in its life; the drawing of the transitions is in `source/supervisor.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraState {
+    /// Its pipeline is being built or waits for the first frame.
+    Starting,
+    /// Frames arrive.
+    Running,
+    /// Frames have stopped; the pipeline is about to be torn down.
+    Stalled,
+    /// It failed and waits for the next attempt.
+    Retrying,
+    /// It has failed for good: its configuration can never work.
+    Failed,
+    /// Switched off by its owner.
+    Disabled,
+}
+
+/// What the API says of a camera.
+#[derive(Clone, Debug)]
+pub struct CameraStatus {
+    /// Where it is in its life.
+    pub state: CameraState,
+    /// Frames per second over the last seconds, as captured.
+    pub fps: f32,
+    /// Size of the full picture, once a frame has come.
+    pub size: Option<Size>,
+    /// Frames captured since the process started.
+    pub frames: u64,
+    /// How often the pipeline was built anew after a fault.
+    pub restarts: u64,
+    /// The last fault in words.
+    pub last_error: Option<String>,
+    /// The GStreamer pipeline as text.
+    pub pipeline: String,
+    /// The source as the user wrote it, with passwords removed.
+    pub source: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_narrow() {
+        for good in ["front", "cam-1", "0", "a_b"] {
+            assert_eq!(good.parse::<CameraName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "Front", "-a", "a b", "a/b", "ä", &"x".repeat(65)] {
+            assert!(bad.parse::<CameraName>().is_err(), "{bad:?}");
+        }
+    }
+}

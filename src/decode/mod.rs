@@ -1,0 +1,1 @@
+//! From a network's raw output to detections. Pure: no I/O, no clock.

@@ -1,0 +1,68 @@
+//! What a source gives: small pixels for the model, and JPEG pictures for the eye.
+
+use crate::geometry::Size;
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::time::Instant;
+
+/// Which frame of a camera this is, and when it was captured. Both branches of a source carry the same stamp
+/// for the same frame, so that boxes and pictures are matched by frame and not by luck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Counts the frames of one camera from 1, for as long as the process lives; it never goes back.
+    pub seq: u64,
+    /// Wall time of the capture; for files, the wall time at which the frame came due.
+    pub captured_at: Timestamp,
+    /// The same moment on the monotonic clock, for ages and durations.
+    pub captured: Instant,
+}
+
+/// A frame on its way to the model.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Number and time.
+    pub stamp: Stamp,
+    /// Size of the full picture the pixels were scaled from.
+    pub source_size: Size,
+    /// The pixels, already scaled to the model's input size.
+    pub pixels: Pixels,
+    /// When the frame left the source, on the monotonic clock.
+    pub arrived: Instant,
+}
+
+/// Interleaved 8-bit RGBA (or RGBx) pixels, rows from top to bottom.
+#[derive(Clone, Debug)]
+pub struct Pixels {
+    /// Columns and rows.
+    pub size: Size,
+    /// Bytes from the start of a row to the start of the next; at least `4 * size.width`.
+    pub stride_bytes: usize,
+    /// `stride_bytes * size.height` bytes (the last row may be short of its padding). Not copied: usually
+    /// GStreamer's own buffer.
+    pub data: Bytes,
+}
+
+impl Pixels {
+    /// Bytes of one pixel.
+    pub const BYTES_PER_PIXEL: usize = 4;
+
+    /// Row `y`'s pixels without padding: `4 * width` bytes.
+    ///
+    /// # Panics
+    /// When `y` is not below the height, or the data is shorter than the size says.
+    pub fn row(&self, y: u32) -> &[u8] {
+        let start = y as usize * self.stride_bytes;
+        &self.data[start..start + self.size.width as usize * Self::BYTES_PER_PIXEL]
+    }
+}
+
+/// A frame as a JPEG picture for viewers.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Number and time, equal to those of the [`Frame`] of the same moment.
+    pub stamp: Stamp,
+    /// Size of the picture.
+    pub size: Size,
+    /// The JPEG file.
+    pub jpeg: Bytes,
+}

@@ -1,0 +1,42 @@
+//! `sightd`: object detection as a service.
+//!
+//! ```text
+//!  source ─Frame─▶ mailbox ─▶ preprocess ─tensor─▶ infer ─RawOutput─▶ decode ─Detections─▶ publish
+//!  (GStreamer,     (latest                         (ONNX              (SSD,                (scenes: watch,
+//!   one per camera) wins)                           Runtime)           NMS)                 broadcast, HTTP)
+//!     └──────── Picture (JPEG, encoded by GStreamer only while someone watches) ──────────▶ live view
+//! ```
+//!
+//! The modules stand in the order of the pipeline. Imports go data ← stages ← pipeline ← app ← main, and
+//! stages never import each other (`tests/architecture.rs` enforces it).
+
+// Data: no I/O, no clock, no threads.
+pub mod camera;
+pub mod detection;
+pub mod frame;
+pub mod geometry;
+pub mod manifest;
+pub mod scene;
+pub mod status;
+pub mod tensor;
+
+// Pipes between the stages: bounded, and each says what it does when full.
+pub mod mailbox;
+pub mod pictures;
+
+// Stages, in the order in which a frame meets them.
+pub mod decode;
+pub mod infer;
+pub mod preprocess;
+pub mod publish;
+pub mod source;
+
+// Beside the pipeline: the model workshop and the operator's tools.
+pub mod model;
+pub mod ops;
+
+// What ties them together.
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod pipeline;

@@ -1,0 +1,132 @@
+//! What the daemon must know of a model besides its weights: written by the importer beside (and into) the ONNX
+//! file, read by every stage that handles tensors.
+
+use crate::geometry::Size;
+use serde::{Deserialize, Serialize};
+
+/// A model's description; `models/NAME.toml` on disk, and the metadata entry `sightd` of the ONNX file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The name it is chosen by, for example `ssdlite-mobilenet-v2`.
+    pub name: String,
+    /// SHA-256 of the ONNX file in lower-case hex; absent in the copy embedded in that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The licence of the weights, as SPDX where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where the weights come from, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Class names by class id; `labels[0]` is the background, and unused ids hold an empty text.
+    pub labels: Vec<String>,
+    /// What the network wants to see.
+    pub input: Input,
+    /// How its outputs become detections.
+    pub decode: Decode,
+}
+
+/// The network's input: f32 `[1, 3, height, width]`, each value `pixel * scale + offset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The input's name in the graph.
+    pub name: String,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Order of the three planes.
+    pub channels: Channels,
+    /// Factor on the 0..255 pixel value.
+    pub scale: f32,
+    /// Added after scaling, one for each plane in the order of `channels`.
+    pub offset: [f32; 3],
+}
+
+impl Input {
+    /// Width and height.
+    pub fn size(&self) -> Size {
+        Size::new(self.width, self.height)
+    }
+
+    /// How many values the input tensor holds.
+    pub fn len(&self) -> usize {
+        3 * self.width as usize * self.height as usize
+    }
+
+    /// Whether the tensor holds nothing, which no importer writes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Order of the colour planes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+/// How the outputs become detections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "form", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Decode {
+    /// SSD with raw box offsets `[1, N, 4]` (ty, tx, th, tw) and class logits `[1, N, classes + 1]`.
+    Ssd {
+        /// Name of the output with the box offsets.
+        boxes: String,
+        /// Name of the output with the logits; column 0 is the background.
+        logits: String,
+        /// From logit to score.
+        activation: Activation,
+        /// Divisors of ty, tx, th, tw (10, 10, 5, 5 in the TensorFlow Object Detection API).
+        scales: [f32; 4],
+        /// The anchors the offsets refer to.
+        anchors: Anchors,
+    },
+}
+
+/// From logit to score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// Each class by itself: `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// Over all columns, the background among them.
+    Softmax,
+}
+
+/// The TensorFlow Object Detection API's `ssd_anchor_generator`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchors {
+    /// Rows and columns of each feature map, finest first.
+    pub layers: Vec<[u32; 2]>,
+    /// Scale of the finest layer.
+    pub min_scale: f32,
+    /// Scale of the coarsest layer.
+    pub max_scale: f32,
+    /// Aspect ratios (width / height) of every layer but a reduced finest one.
+    pub ratios: Vec<f32>,
+    /// Whether the finest layer has only three anchors: (0.1, 1), (scale, 2), (scale, 0.5).
+    pub reduce_lowest_layer: bool,
+    /// Where the square anchor of scale `sqrt(s * s_next)` stands among a layer's anchors.
+    pub interpolated: Interpolated,
+}
+
+/// Place of the interpolated anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolated {
+    /// After all others (TensorFlow Object Detection API).
+    Last,
+    /// After the first (face-api).
+    Second,
+    /// There is none.
+    None,
+}

@@ -1,0 +1,1 @@
+//! The model workshop: catalogue, import, evaluation.

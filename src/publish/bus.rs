@@ -1,0 +1,121 @@
+//! The bus: every scene once, to everyone.
+//!
+//! For each camera the latest scene lies in a `watch` (GET, long poll). Every scene also goes into one `broadcast`
+//! of [`BACKLOG`] scenes; a reader that falls further behind is told how many it lost and goes on with the oldest
+//! that is left. The writer never waits for a reader.
+
+use super::wire;
+use crate::{
+    camera::{CameraName, CameraStatus},
+    pictures::Pictures,
+    scene::Scene,
+    status::{EngineInfo, EnginePhase},
+};
+use axum::extract::ws::Utf8Bytes;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+use tokio::sync::{broadcast, watch};
+
+/// How many scenes a slow reader may lag behind before it loses some.
+pub const BACKLOG: usize = 64;
+
+/// A scene and its JSON, made at most once however many clients read it.
+#[derive(Debug)]
+pub struct PublishedScene {
+    /// The scene.
+    pub scene: Scene,
+    json: OnceLock<Utf8Bytes>,
+}
+
+impl PublishedScene {
+    /// The scene in its wire form, as JSON text; cheap to clone.
+    pub fn json(&self) -> Utf8Bytes {
+        self.json.get_or_init(|| wire::scene_json(&self.scene).into()).clone()
+    }
+}
+
+/// What the bus knows of one camera.
+#[derive(Debug)]
+pub struct CameraFeed {
+    /// The camera.
+    pub name: CameraName,
+    /// Its latest scene.
+    pub scene: watch::Sender<Option<Arc<PublishedScene>>>,
+    /// Its live pictures.
+    pub pictures: Arc<Pictures>,
+    /// Its state, kept by the source's supervisor.
+    pub status: watch::Sender<CameraStatus>,
+}
+
+/// The hub between the pipeline and the ways out. Shared behind an `Arc`.
+#[derive(Debug)]
+pub struct Bus {
+    scenes: broadcast::Sender<Arc<PublishedScene>>,
+    cameras: RwLock<BTreeMap<CameraName, Arc<CameraFeed>>>,
+    /// How far the engine is.
+    pub phase: watch::Sender<EnginePhase>,
+    /// The engine that serves, once there is one.
+    pub engine: watch::Sender<Option<Arc<EngineInfo>>>,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            scenes: broadcast::channel(BACKLOG).0,
+            cameras: RwLock::default(),
+            phase: watch::channel(EnginePhase::LoadingRuntime).0,
+            engine: watch::channel(None).0,
+        }
+    }
+}
+
+impl Bus {
+    /// Adds a camera, or gives the feed it already has.
+    pub fn add_camera(&self, name: &CameraName, status: CameraStatus) -> Arc<CameraFeed> {
+        let mut cameras = self.cameras.write().unwrap_or_else(PoisonError::into_inner);
+        cameras
+            .entry(name.clone())
+            .or_insert_with(|| {
+                Arc::new(CameraFeed {
+                    name: name.clone(),
+                    scene: watch::channel(None).0,
+                    pictures: Arc::default(),
+                    status: watch::channel(status).0,
+                })
+            })
+            .clone()
+    }
+
+    /// Takes a camera away; those who watch it see its channels close.
+    pub fn remove_camera(&self, name: &CameraName) {
+        self.cameras.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// The camera called `name`.
+    pub fn camera(&self, name: &str) -> Option<Arc<CameraFeed>> {
+        self.cameras().into_iter().find(|feed| feed.name.as_str() == name)
+    }
+
+    /// All cameras, by name.
+    pub fn cameras(&self) -> Vec<Arc<CameraFeed>> {
+        self.cameras.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Publishes a scene: its camera's latest, and one more for every subscriber. Scenes of unknown cameras (just
+    /// removed) are ignored.
+    pub fn publish(&self, scene: Scene) {
+        let Some(feed) = self.cameras.read().unwrap_or_else(PoisonError::into_inner).get(&scene.camera).cloned() else {
+            return;
+        };
+        let published = Arc::new(PublishedScene { scene, json: OnceLock::new() });
+        feed.scene.send_replace(Some(published.clone()));
+        let _ = self.scenes.send(published); // an error means that nobody listens
+    }
+
+    /// Every scene from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<PublishedScene>> {
+        self.scenes.subscribe()
+    }
+}

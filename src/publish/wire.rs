@@ -1,0 +1,123 @@
+//! The wire form of scenes: the JSON that programs call against. A change here is a change of contract.
+
+use crate::{camera::CameraName, detection::Detection, geometry::Rect, geometry::Size, scene::Scene, scene::Timings};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// A scene as clients see it.
+#[derive(Debug, Serialize)]
+pub struct SceneDto<'a> {
+    /// The camera's name.
+    pub camera: &'a CameraName,
+    /// Number of the frame: grows by at least one from scene to scene.
+    pub seq: u64,
+    /// Wall time of the capture, RFC 3339.
+    pub captured_at: Timestamp,
+    /// Size of the full picture in pixels.
+    pub frame: Size,
+    /// Milliseconds since the capture, at the moment of answering.
+    pub age_ms: f64,
+    /// Milliseconds spent in each stage.
+    pub timings_ms: TimingsDto,
+    /// The execution provider.
+    pub provider: &'a str,
+    /// The model's name.
+    pub model: &'a str,
+    /// What was found, by falling score.
+    pub detections: Vec<DetectionDto<'a>>,
+}
+
+/// [`Timings`] in milliseconds.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the names are those of `Timings`")]
+pub struct TimingsDto {
+    pub capture: f64,
+    pub wait: f64,
+    pub preprocess: f64,
+    pub infer: f64,
+    pub decode: f64,
+}
+
+/// One detection as clients see it.
+#[derive(Debug, Serialize)]
+pub struct DetectionDto<'a> {
+    /// The model's class number.
+    pub class_id: u32,
+    /// The class's name.
+    pub label: &'a str,
+    /// Confidence, 0..1.
+    pub score: f32,
+    /// Where it is, in units of the frame.
+    #[serde(rename = "box")]
+    pub bbox: BoxDto,
+}
+
+/// A box by its top left corner and size, each 0..1 of the frame.
+#[derive(Debug, Serialize)]
+pub struct BoxDto {
+    /// Left edge.
+    pub x: f32,
+    /// Top edge.
+    pub y: f32,
+    /// Width.
+    pub w: f32,
+    /// Height.
+    pub h: f32,
+}
+
+impl<'a> SceneDto<'a> {
+    /// The wire form of `scene`, answered at `now`.
+    pub fn new(scene: &'a Scene, now: Instant) -> Self {
+        Self {
+            camera: &scene.camera,
+            seq: scene.stamp.seq,
+            captured_at: scene.stamp.captured_at,
+            frame: scene.frame_size,
+            age_ms: millis(now.saturating_duration_since(scene.stamp.captured)),
+            timings_ms: scene.timings.into(),
+            provider: &scene.provider,
+            model: &scene.model,
+            detections: scene.detections.iter().map(DetectionDto::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Detection> for DetectionDto<'a> {
+    fn from(detection: &'a Detection) -> Self {
+        Self {
+            class_id: detection.class_id,
+            label: &detection.label,
+            score: detection.score,
+            bbox: detection.bbox.into(),
+        }
+    }
+}
+
+impl From<Rect> for BoxDto {
+    fn from(rect: Rect) -> Self {
+        Self { x: rect.x_min, y: rect.y_min, w: rect.width(), h: rect.height() }
+    }
+}
+
+impl From<Timings> for TimingsDto {
+    fn from(timings: Timings) -> Self {
+        Self {
+            capture: millis(timings.capture),
+            wait: millis(timings.wait),
+            preprocess: millis(timings.preprocess),
+            infer: millis(timings.infer),
+            decode: millis(timings.decode),
+        }
+    }
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
+/// The scene as JSON text, with the age it had when it was published.
+pub(super) fn scene_json(scene: &Scene) -> String {
+    serde_json::to_string(&SceneDto::new(scene, scene.published)).expect("a scene has only plain values")
+}

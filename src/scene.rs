@@ -1,0 +1,40 @@
+//! What one frame of one camera showed: the unit that is published.
+
+use crate::{camera::CameraName, detection::Detection, frame::Stamp, geometry::Size};
+use std::{sync::Arc, time::Duration, time::Instant};
+
+/// All detections of one frame, with where and when they come from.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The camera.
+    pub camera: CameraName,
+    /// The frame's number and time.
+    pub stamp: Stamp,
+    /// Size of the full picture.
+    pub frame_size: Size,
+    /// When the scene was published, on the monotonic clock.
+    pub published: Instant,
+    /// How long each stage took for this frame.
+    pub timings: Timings,
+    /// The execution provider the model ran on.
+    pub provider: Arc<str>,
+    /// The model's name.
+    pub model: Arc<str>,
+    /// What was found, by falling score.
+    pub detections: Vec<Detection>,
+}
+
+/// Time spent in each stage for one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// From capture (or, for files, from the moment the frame came due) to the mailbox.
+    pub capture: Duration,
+    /// Waiting in the mailbox for the engine to be free.
+    pub wait: Duration,
+    /// Filling the input tensor.
+    pub preprocess: Duration,
+    /// The network.
+    pub infer: Duration,
+    /// Decoding and non-maximum suppression.
+    pub decode: Duration,
+}

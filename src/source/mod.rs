@@ -1,0 +1,1 @@
+//! Sources: cameras, files and test pictures through GStreamer; the only room that knows it.
