@@ -1,1 +1,142 @@
 //! From a network's raw output to detections. Pure: no I/O, no clock.
+//!
+//! [`Decoder`] knows the form of the output (from the manifest) and keeps all buffers, so that a frame allocates
+//! nothing. Every form finds candidates, and [`nms`] chooses among them.
+
+mod anchors;
+mod nms;
+mod ssd;
+mod thresholds;
+
+pub use thresholds::{BadFraction, ClassRule, Config, Fraction, Thresholds, UnknownClass};
+
+use crate::{
+    detection::Detection,
+    manifest::{Decode, Manifest},
+    tensor::{RawOutputs, RawTensor},
+};
+use std::sync::Arc;
+
+/// Why outputs can not be decoded.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// The manifest's anchors make no sense.
+    #[error("the manifest's anchors: {0}")]
+    Anchors(String),
+    /// The manifest's box scales make no sense.
+    #[error("the manifest's scales = {0:?}: each must be a number above 0")]
+    Scales([f32; 4]),
+    /// There are no classes, or more than fit.
+    #[error("the manifest has {0} labels: 2 to 65535 are served, the first being the background")]
+    Labels(usize),
+    /// The network lacks an output that the manifest names.
+    #[error("the network has no output {0:?}, which its manifest names: import the model again")]
+    MissingOutput(String),
+    /// An output has not the shape that the manifest leads to.
+    #[error("output {name:?} has the shape {found:?}, its manifest leads to {wanted:?}: import the model again")]
+    Shape {
+        /// The output.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that anchors and labels ask for.
+        wanted: Vec<usize>,
+    },
+    /// The thresholds were resolved for another model.
+    #[error("the thresholds are for {found} classes, the model has {wanted}")]
+    Thresholds {
+        /// Classes of the thresholds.
+        found: usize,
+        /// Classes of the model, background included.
+        wanted: usize,
+    },
+}
+
+/// Turns the outputs of one model into detections.
+#[derive(Debug)]
+pub struct Decoder {
+    /// By class id.
+    labels: Vec<Arc<str>>,
+    form: Form,
+    nms: nms::Suppressor,
+}
+
+/// The forms of output that are known.
+#[derive(Debug)]
+enum Form {
+    Ssd(ssd::Ssd),
+}
+
+impl Decoder {
+    /// A decoder for the model that `manifest` describes.
+    ///
+    /// # Errors
+    /// When the manifest's labels, anchors or scales make no sense.
+    pub fn new(manifest: &Manifest) -> Result<Self, DecodeError> {
+        let classes = manifest.labels.len();
+        if !(2..=usize::from(u16::MAX)).contains(&classes) {
+            return Err(DecodeError::Labels(classes));
+        }
+        let form = match &manifest.decode {
+            Decode::Ssd { boxes, logits, activation, scales, anchors } => {
+                Form::Ssd(ssd::Ssd::new(boxes, logits, *activation, *scales, anchors)?)
+            }
+        };
+        let labels = manifest.labels.iter().map(|label| Arc::from(label.as_str())).collect();
+        Ok(Self { labels, form, nms: nms::Suppressor::default() })
+    }
+
+    /// Puts the detections of the last run into `detections`, whose old content goes: by falling score, equal scores
+    /// by class and then by anchor, boxes clipped to the frame (after suppression, as the TensorFlow Object Detection
+    /// API does it).
+    ///
+    /// # Errors
+    /// When an output is missing or has an unexpected shape, or `thresholds` are another model's; `detections` is
+    /// then empty.
+    pub fn decode(
+        &mut self,
+        outputs: &dyn RawOutputs,
+        thresholds: &Thresholds,
+        detections: &mut Vec<Detection>,
+    ) -> Result<(), DecodeError> {
+        detections.clear();
+        let classes = self.labels.len();
+        if thresholds.gates().len() != classes {
+            return Err(DecodeError::Thresholds { found: thresholds.gates().len(), wanted: classes });
+        }
+        self.nms.clear();
+        let found = match &self.form {
+            Form::Ssd(ssd) => ssd.find(outputs, thresholds, &mut self.nms)?,
+        };
+        detections.extend(found.map(|(selected, score)| Detection {
+            class_id: selected.class_id.into(),
+            label: self.labels[usize::from(selected.class_id)].clone(),
+            score,
+            bbox: selected.bbox.clipped(),
+        }));
+        Ok(())
+    }
+}
+
+/// The output `name`, which must have `wanted` as its shape.
+fn output<'a>(outputs: &'a dyn RawOutputs, name: &str, wanted: [usize; 3]) -> Result<&'a [f32], DecodeError> {
+    let RawTensor { shape, data } = outputs.output(name).ok_or_else(|| DecodeError::MissingOutput(name.into()))?;
+    if shape != wanted || data.len() != wanted.iter().product::<usize>() {
+        return Err(DecodeError::Shape { name: name.into(), found: shape.into(), wanted: wanted.into() });
+    }
+    Ok(data)
+}
+
+/// The logistic function, `1 / (1 + exp(-x))`.
+fn sigmoid(x: f32) -> f32 {
+    (1.0 / (1.0 + (-f64::from(x)).exp())) as f32
+}
+
+/// The inverse of [`sigmoid`]: minus infinity for 0, infinity for 1.
+fn logit(score: f32) -> f32 {
+    let score = f64::from(score);
+    (score / (1.0 - score)).ln() as f32
+}
+
+#[cfg(test)]
+mod tests;

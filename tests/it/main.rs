@@ -1,0 +1,4 @@
+//! Integration tests, one module for each subject.
+
+mod decode;
+mod support;
