@@ -1,4 +1,5 @@
-//! Integration tests, one module for each subject.
+//! Integration tests, one module for each subject, in one binary.
 
+mod architecture;
 mod decode;
 mod support;

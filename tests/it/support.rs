@@ -1,14 +1,25 @@
 //! What several subjects need.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-/// The acceptance data `path` under `../shared`, or a word that the test was left out for want of it.
+/// The checkout.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The acceptance data `path` under `../shared`, or a word that the test was left out for want of it, which
+/// `scripts/test.sh` counts.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
+    let full = root().join("../shared").join(path);
     if full.exists() {
         return Some(full);
     }
-    println!("left out: {} needs ../shared/{path}", std::thread::current().name().unwrap_or("a test"));
+    let test = std::thread::current();
+    // Straight to stderr: the harness swallows what passing tests print with `println!`.
+    let _ = writeln!(std::io::stderr(), "left out: {} needs ../shared/{path}", test.name().unwrap_or("a test"));
     None
 }
 

@@ -1,0 +1,30 @@
+# make run   set everything up and watch people walk through the default footage: http://localhost:8080
+# make test  set everything up and run all tests
+# make bench the benchmarks; make long: the long runs (soak, fuzz, many rounds)
+
+MODEL := .sightd/models/ssdlite-mobilenet-v2.onnx
+
+.PHONY: run test bench long build
+run: build
+	@exec target/release/sightd run $(ARGS)
+
+build:
+	@scripts/setup.sh run
+	@cargo build --release --locked --quiet --bin sightd
+	@$(MAKE) --no-print-directory $(MODEL)
+
+$(MODEL):
+	@mkdir -p $(@D)
+	@target/release/sightd model import .sightd/weights/coco-ssd/model.json -o $@
+
+test:
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+bench:
+	@scripts/setup.sh test
+	@cargo bench --locked
+
+long:
+	@scripts/setup.sh test
+	@scripts/long.sh
