@@ -1,1 +1,3 @@
 //! The model workshop: catalogue, import, evaluation.
+
+pub mod eval;

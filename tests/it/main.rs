@@ -2,4 +2,5 @@
 
 mod architecture;
 mod decode;
+mod eval;
 mod support;
