@@ -91,6 +91,15 @@ pub enum Decode {
     },
 }
 
+impl Decode {
+    /// Names of the outputs the decoder reads.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::Ssd { boxes, logits, .. } => [boxes.as_str(), logits.as_str()].into_iter(),
+        }
+    }
+}
+
 /// From logit to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -64,8 +64,10 @@ pub struct ProviderStatus {
     /// Why not, in the runtime's own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How many nodes of the graph run on it, as the runtime placed them.
-    pub nodes: u32,
+    /// How many nodes of the graph run on it, as the runtime placed them; absent where it is active and the runtime
+    /// does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
 }
 
 /// Whether a provider serves.

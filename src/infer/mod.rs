@@ -1,6 +1,26 @@
 //! Inference: finds and loads ONNX Runtime, makes a session on the best execution provider, runs it.
 //!
-//! The only room that knows `ort`.
+//! ```text
+//!  Config ─▶ Runtime::load ─▶ Runtime::open ─▶ Box<dyn Engine>
+//!            (search, library,  (session: providers one by one, with reasons; placement: which nodes
+//!             table)             went where; engine: tensors allocated and bound once)
+//! ```
+//!
+//! The only room that knows `ort`, and the only one with unsafe code (`runtime/`).
+
+mod config;
+mod engine;
+mod error;
+mod options;
+mod placement;
+pub mod replay;
+mod runtime;
+mod session;
+mod threads;
+
+pub use config::{BuildDeadline, Config, Deadline, Provider, Providers, Span, Threads, WorkspaceMib};
+pub use error::{InferError, Remedy};
+pub use runtime::{Attempt, Build, Origin, Runtime};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};
 
@@ -17,12 +37,4 @@ pub trait Engine: RawOutputs + Send {
 
     /// What it runs on.
     fn info(&self) -> &EngineInfo;
-}
-
-/// Why inference can not be had, or failed.
-#[derive(Debug, thiserror::Error)]
-pub enum InferError {
-    /// The runtime refused a run.
-    #[error("the network could not be run: {0}")]
-    Run(String),
 }

@@ -1,49 +1,15 @@
 //! The decoder on the reference tensors of one picture.
 
-use crate::support::{read_f32, shared};
+use crate::support::{coco_ssd, read_f32, shared};
 use sightd::{
     decode::{Decoder, Fraction, Thresholds},
     detection::Detection,
-    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
     tensor::{RawOutputs, RawTensor},
 };
 use std::{fs, path::Path};
 
 const ANCHORS: usize = 1917;
 const CLASSES: usize = 91;
-
-/// The default model, but for the names of its classes.
-fn coco_ssd() -> Manifest {
-    Manifest {
-        name: "ssdlite-mobilenet-v2".into(),
-        sha256: None,
-        licence: None,
-        source: None,
-        labels: (0..CLASSES).map(|id| format!("class {id}")).collect(),
-        input: Input {
-            name: "image".into(),
-            width: 300,
-            height: 300,
-            channels: Channels::Rgb,
-            scale: 2.0 / 255.0,
-            offset: [-1.0; 3],
-        },
-        decode: Decode::Ssd {
-            boxes: "raw_boxes".into(),
-            logits: "logits".into(),
-            activation: Activation::Sigmoid,
-            scales: [10.0, 10.0, 5.0, 5.0],
-            anchors: Anchors {
-                layers: [19, 10, 5, 3, 2, 1].map(|n| [n, n]).into(),
-                min_scale: 0.2,
-                max_scale: 0.95,
-                ratios: vec![1.0, 2.0, 0.5, 3.0, 0.3333],
-                reduce_lowest_layer: true,
-                interpolated: Interpolated::Last,
-            },
-        },
-    }
-}
 
 struct Reference {
     raw_boxes: Vec<f32>,

@@ -3,4 +3,5 @@
 mod architecture;
 mod decode;
 mod eval;
+mod infer;
 mod support;

@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+use sightd::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -27,4 +28,37 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 pub fn read_f32(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).unwrap();
     bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+/// The default model, but for the names of its classes.
+pub fn coco_ssd() -> Manifest {
+    Manifest {
+        name: "ssdlite-mobilenet-v2".into(),
+        sha256: None,
+        licence: None,
+        source: None,
+        labels: (0..91).map(|id| format!("class {id}")).collect(),
+        input: Input {
+            name: "image".into(),
+            width: 300,
+            height: 300,
+            channels: Channels::Rgb,
+            scale: 2.0 / 255.0,
+            offset: [-1.0; 3],
+        },
+        decode: Decode::Ssd {
+            boxes: "raw_boxes".into(),
+            logits: "logits".into(),
+            activation: Activation::Sigmoid,
+            scales: [10.0, 10.0, 5.0, 5.0],
+            anchors: Anchors {
+                layers: [19, 10, 5, 3, 2, 1].map(|n| [n, n]).into(),
+                min_scale: 0.2,
+                max_scale: 0.95,
+                ratios: vec![1.0, 2.0, 0.5, 3.0, 0.3333],
+                reduce_lowest_layer: true,
+                interpolated: Interpolated::Last,
+            },
+        },
+    }
 }

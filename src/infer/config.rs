@@ -1,0 +1,289 @@
+//! The `[runtime]` table of the configuration. Every value checks itself.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, num::NonZeroU16, path::PathBuf, time::Duration};
+
+/// How the network is run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// A libonnxruntime file, or the folder that holds one; without it the usual places are searched.
+    pub library: Option<PathBuf>,
+    /// The execution providers to try, best first.
+    pub providers: Providers,
+    /// The provider without which sightd does not start.
+    pub require: Option<Provider>,
+    /// Threads that work on one run; without it, one for each physical core, less one on a board.
+    pub threads: Option<Threads>,
+    /// Whether waiting threads spin, which shortens a run a little and burns whole cores.
+    pub spinning: bool,
+    /// Whether TensorRT may compute in half precision: twice as fast on a Jetson Nano.
+    pub fp16: bool,
+    /// Scratch memory for TensorRT, in MiB.
+    pub workspace_mib: WorkspaceMib,
+    /// Where built engines are kept; without it, `sightd` under the system's or user's cache folder.
+    pub cache_dir: Option<PathBuf>,
+    /// The longest a run may take before the process is ended to be restarted.
+    pub deadline: Deadline,
+    /// The longest that making a session (with TensorRT: building an engine) may take.
+    pub build_deadline: BuildDeadline,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            library: None,
+            providers: Providers::default(),
+            require: None,
+            threads: None,
+            spinning: false,
+            fp16: true,
+            workspace_mib: WorkspaceMib(256),
+            cache_dir: None,
+            deadline: Span(Duration::from_secs(5)),
+            build_deadline: Span(Duration::from_secs(30 * 60)),
+        }
+    }
+}
+
+/// An execution provider: who computes a part of the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// NVIDIA's TensorRT: compiles the graph for the GPU.
+    Tensorrt,
+    /// CUDA kernels, one for each node.
+    Cuda,
+    /// The CPU; always there.
+    Cpu,
+}
+
+impl Provider {
+    /// Its name in configuration and API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tensorrt => "tensorrt",
+            Self::Cuda => "cuda",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// ONNX Runtime's name for it.
+    pub(super) fn runtime_name(self) -> &'static str {
+        match self {
+            Self::Tensorrt => "TensorrtExecutionProvider",
+            Self::Cuda => "CUDAExecutionProvider",
+            Self::Cpu => "CPUExecutionProvider",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Providers in the order in which they are tried; none twice, at least one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Provider>", into = "Vec<Provider>")]
+pub struct Providers(Vec<Provider>);
+
+impl Providers {
+    /// In order.
+    pub fn iter(&self) -> impl Iterator<Item = Provider> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Whether `provider` is among them.
+    pub fn contains(&self, provider: Provider) -> bool {
+        self.0.contains(&provider)
+    }
+}
+
+impl Default for Providers {
+    fn default() -> Self {
+        Self(vec![Provider::Tensorrt, Provider::Cuda, Provider::Cpu])
+    }
+}
+
+impl TryFrom<Vec<Provider>> for Providers {
+    type Error = String;
+
+    fn try_from(list: Vec<Provider>) -> Result<Self, String> {
+        if list.is_empty() {
+            return Err("an empty list: name at least one of \"tensorrt\", \"cuda\", \"cpu\"".to_owned());
+        }
+        match list.iter().enumerate().find(|(at, provider)| list[..*at].contains(provider)) {
+            Some((_, twice)) => Err(format!("\"{twice}\" stands in the list twice")),
+            None => Ok(Self(list)),
+        }
+    }
+}
+
+impl From<Providers> for Vec<Provider> {
+    fn from(providers: Providers) -> Self {
+        providers.0
+    }
+}
+
+/// A number of threads, 1 to 256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Threads(NonZeroU16);
+
+impl Threads {
+    const MOST: u16 = 256;
+
+    /// How many.
+    pub fn get(self) -> usize {
+        usize::from(self.0.get())
+    }
+}
+
+impl TryFrom<i64> for Threads {
+    type Error = String;
+
+    fn try_from(count: i64) -> Result<Self, String> {
+        u16::try_from(count)
+            .ok()
+            .filter(|count| *count <= Self::MOST)
+            .and_then(NonZeroU16::new)
+            .map(Self)
+            .ok_or_else(|| format!("{count} threads: give 1 to {}", Self::MOST))
+    }
+}
+
+impl From<Threads> for i64 {
+    fn from(threads: Threads) -> Self {
+        i64::from(threads.0.get())
+    }
+}
+
+/// An amount of memory in MiB, 16 to 16384.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct WorkspaceMib(u32);
+
+impl WorkspaceMib {
+    const LEAST: u32 = 16;
+    const MOST: u32 = 16384;
+
+    /// In bytes.
+    pub fn bytes(self) -> u64 {
+        u64::from(self.0) << 20
+    }
+}
+
+impl TryFrom<i64> for WorkspaceMib {
+    type Error = String;
+
+    fn try_from(mib: i64) -> Result<Self, String> {
+        u32::try_from(mib)
+            .ok()
+            .filter(|mib| (Self::LEAST..=Self::MOST).contains(mib))
+            .map(Self)
+            .ok_or_else(|| format!("{mib} MiB: give {} to {}", Self::LEAST, Self::MOST))
+    }
+}
+
+impl From<WorkspaceMib> for i64 {
+    fn from(mib: WorkspaceMib) -> Self {
+        i64::from(mib.0)
+    }
+}
+
+/// How long a run may take: 100 ms to 10 minutes.
+pub type Deadline = Span<100, 600_000>;
+
+/// How long making a session may take: 10 s to 24 hours.
+pub type BuildDeadline = Span<10_000, 86_400_000>;
+
+/// A span of time, written like `5 s` or `30 min`, between two limits in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span<const LEAST_MS: u64, const MOST_MS: u64>(Duration);
+
+impl<const LEAST_MS: u64, const MOST_MS: u64> Span<LEAST_MS, MOST_MS> {
+    /// The span.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl<const LEAST_MS: u64, const MOST_MS: u64> TryFrom<String> for Span<LEAST_MS, MOST_MS> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (least, most) = (Duration::from_millis(LEAST_MS), Duration::from_millis(MOST_MS));
+        let allowed = || format!("give {} to {}", in_words(least), in_words(most));
+        let span: jiff::SignedDuration =
+            text.parse().map_err(|_| format!("{text:?} is no span of time like \"5 s\": {}", allowed()))?;
+        match Duration::try_from(span) {
+            Ok(span) if (least..=most).contains(&span) => Ok(Self(span)),
+            _ => Err(format!("{text:?}: {}", allowed())),
+        }
+    }
+}
+
+impl<const LEAST_MS: u64, const MOST_MS: u64> From<Span<LEAST_MS, MOST_MS>> for String {
+    fn from(span: Span<LEAST_MS, MOST_MS>) -> Self {
+        in_words(span.0)
+    }
+}
+
+/// The span as jiff writes it, for example `5s`.
+fn in_words(span: Duration) -> String {
+    jiff::SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_table_is_the_default() {
+        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = toml::to_string(&Config::default()).unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), Config::default(), "{text}");
+    }
+
+    #[test]
+    fn values_are_read() {
+        let config: Config = toml::from_str(
+            "providers = [\"cuda\", \"cpu\"]\nrequire = \"cuda\"\nthreads = 3\ndeadline = \"750 ms\"\n\
+             build_deadline = \"1 h 5 min\"\nworkspace_mib = 128",
+        )
+        .unwrap();
+        assert_eq!(config.providers.iter().collect::<Vec<_>>(), [Provider::Cuda, Provider::Cpu]);
+        assert_eq!(config.require, Some(Provider::Cuda));
+        assert_eq!(config.threads.map(Threads::get), Some(3));
+        assert_eq!(config.deadline.get(), Duration::from_millis(750));
+        assert_eq!(config.build_deadline.get(), Duration::from_secs(65 * 60));
+        assert_eq!(config.workspace_mib.bytes(), 128 << 20);
+    }
+
+    #[test]
+    fn each_mistake_says_what_is_allowed() {
+        for (text, words) in [
+            ("providers = []", "an empty list: name at least one of \"tensorrt\", \"cuda\", \"cpu\""),
+            ("providers = [\"cpu\", \"cpu\"]", "\"cpu\" stands in the list twice"),
+            ("providers = [\"gpu\"]", "unknown variant `gpu`, expected one of `tensorrt`, `cuda`, `cpu`"),
+            ("threads = 0", "0 threads: give 1 to 256"),
+            ("threads = 257", "257 threads: give 1 to 256"),
+            ("workspace_mib = 8", "8 MiB: give 16 to 16384"),
+            ("deadline = \"soon\"", "\"soon\" is no span of time like \"5 s\": give 100ms to 10m"),
+            ("deadline = \"1 ms\"", "\"1 ms\": give 100ms to 10m"),
+            ("deadline = \"-5 s\"", "\"-5 s\": give 100ms to 10m"),
+            ("build_deadline = \"2 days\"", "\"2 days\" is no span of time like \"5 s\": give 10s to 24h"),
+            ("fp61 = true", "unknown field `fp61`"),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Why inference can not be had.
+
+use super::{Provider, runtime::Attempt};
+use std::path::PathBuf;
+
+/// Why inference can not be had, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    /// No usable libonnxruntime was found.
+    #[error(
+        "no usable ONNX Runtime (libonnxruntime.so, version 1.10 or newer) was found; `make setup` fetches one, or name \
+         one as `runtime.library`. Looked at:{}", list(.tried)
+    )]
+    NoLibrary {
+        /// Every place, in the order of the search.
+        tried: Vec<Attempt>,
+    },
+    /// The library somebody chose can not be used.
+    #[error("the chosen ONNX Runtime can not be used: {attempt}")]
+    Library {
+        /// The place and what is wrong with it.
+        attempt: Attempt,
+    },
+    /// Another library is wanted than the one in use.
+    #[error(
+        "runtime.library = {} asks for another ONNX Runtime than the loaded {}: a process can load only one, restart \
+         sightd to change it", .wanted.display(), .loaded.display()
+    )]
+    OtherLibrary {
+        /// The library in use.
+        loaded: PathBuf,
+        /// The one in the config.
+        wanted: PathBuf,
+    },
+    /// The runtime could be loaded, but not started.
+    #[error("ONNX Runtime {} could not be started: {reason}", .library.display())]
+    Environment {
+        /// The library.
+        library: PathBuf,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// The model's file can not be read.
+    #[error("the model {} can not be read: {reason}", .path.display())]
+    ModelUnreadable {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The system's words.
+        reason: std::io::Error,
+    },
+    /// The model's file is damaged, no ONNX file, or one that this runtime can not run.
+    #[error(
+        "the model {} can not be used: {reason}. Fetch or import it again; ONNX Runtime 1.11 takes opset 15 and IR \
+         version 8 at most", .path.display()
+    )]
+    ModelRefused {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// The model's graph is not what its manifest says.
+    #[error("the model {} does not fit its description: {mismatch}", .path.display())]
+    ModelMismatch {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What differs.
+        mismatch: String,
+    },
+    /// `runtime.require` names a provider that this runtime can not have.
+    #[error("runtime.require = \"{provider}\", but it can not be had: {reason}")]
+    RequiredMissing {
+        /// The provider.
+        provider: Provider,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// `runtime.require` names a provider whose device does not answer just now.
+    #[error("runtime.require = \"{provider}\", but its device does not answer: {reason}")]
+    RequiredSilent {
+        /// The provider.
+        provider: Provider,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// The folder for built engines can not be used.
+    #[error("the engine cache {} can not be used: {reason}; set runtime.cache_dir to a folder sightd can write", .folder.display())]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        reason: std::io::Error,
+    },
+    /// The runtime refused to make a session for a reason that is none of the above.
+    #[error("ONNX Runtime could not make a session: {0}")]
+    Session(String),
+    /// The runtime refused a run.
+    #[error("the network could not be run: {0}")]
+    Run(String),
+}
+
+/// What an error asks of the one who started the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// It can never work like this: change the configuration or the files (exit code 78).
+    Reconfigure,
+    /// It may work after a restart (exit code 75).
+    Restart,
+    /// Neither is certain (exit code 1).
+    Unknown,
+}
+
+impl InferError {
+    /// What the error asks for.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::NoLibrary { .. }
+            | Self::Library { .. }
+            | Self::ModelUnreadable { .. }
+            | Self::ModelRefused { .. }
+            | Self::ModelMismatch { .. }
+            | Self::RequiredMissing { .. }
+            | Self::Cache { .. } => Remedy::Reconfigure,
+            Self::RequiredSilent { .. } | Self::OtherLibrary { .. } => Remedy::Restart,
+            Self::Environment { .. } | Self::Session(_) | Self::Run(_) => Remedy::Unknown,
+        }
+    }
+}
+
+/// One line for each place.
+fn list(tried: &[Attempt]) -> String {
+    tried.iter().map(|attempt| format!("\n  {attempt}")).collect()
+}
