@@ -4,4 +4,5 @@ mod architecture;
 mod decode;
 mod eval;
 mod infer;
+mod preprocess;
 mod support;

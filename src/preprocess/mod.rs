@@ -1,5 +1,9 @@
 //! Fills the input tensor from a frame's pixels. Pure: no I/O, no clock.
 
+mod still;
+
+pub use still::fill_from_still;
+
 use crate::{
     frame::Pixels,
     geometry::Size,
@@ -29,6 +33,9 @@ pub enum PreprocessError {
         /// Bytes from row to row.
         stride_bytes: usize,
     },
+    /// The picture has no pixels.
+    #[error("the picture is empty")]
+    Empty,
     /// The tensor has not the length that the manifest's input says.
     #[error("the input tensor holds {have} values, the manifest's input says {need}")]
     Tensor {

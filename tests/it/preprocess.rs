@@ -1,0 +1,29 @@
+//! The input tensor of a still picture against the reference.
+
+use crate::support::{read_f32, shared};
+use image::RgbImage;
+use sightd::{
+    manifest::{Channels, Input},
+    preprocess::fill_from_still,
+};
+use std::fs;
+
+#[test]
+fn the_reference_picture_gives_the_reference_tensor() {
+    let Some(folder) = shared("data/reference") else { return };
+    let input = Input {
+        name: "image".into(),
+        width: 300,
+        height: 300,
+        channels: Channels::Rgb,
+        scale: 2.0 / 255.0,
+        offset: [-1.0; 3],
+    };
+    let (width, height) = (413, 300); // humans_0.hw
+    let picture = RgbImage::from_raw(width, height, fs::read(folder.join("humans_0.rgb")).unwrap()).unwrap();
+    let mut tensor = vec![0.0; input.len()];
+    fill_from_still(&picture, &input, &mut tensor).unwrap();
+    let wanted = read_f32(&folder.join("humans_0.tf1.chw.f32"));
+    let differing = tensor.iter().zip(&wanted).filter(|(got, want)| got != want).count();
+    assert_eq!((tensor.len(), differing), (wanted.len(), 0));
+}
