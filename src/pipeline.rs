@@ -1,1 +1,140 @@
-//! The inference loop: one short function in which a frame becomes a scene.
+//! The inference loop: one thread, one engine, all cameras in turn.
+
+use crate::{
+    camera::CameraName,
+    decode::{DecodeError, Decoder, Thresholds},
+    detection::Detection,
+    frame::Frame,
+    infer::{Engine, InferError},
+    mailbox::{Mailroom, Next},
+    manifest::{Input, Manifest},
+    preprocess::{self, PreprocessError},
+    publish::bus::Bus,
+    scene::{Scene, Timings},
+};
+use arc_swap::ArcSwap;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long the loop waits for a frame before it looks whether it is still alone.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After this many failed runs in a row the engine is given up.
+const FAILURES_IN_A_ROW: u32 = 10;
+
+/// What counts as a detection, by camera; may be replaced while the loop runs.
+pub type CameraThresholds = ArcSwap<BTreeMap<CameraName, Thresholds>>;
+
+/// Why the loop can not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A frame does not fit the network.
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+    /// The network failed.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// Its output does not have the form its manifest says.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+/// The stages between mailbox and bus, with the buffers they reuse from frame to frame.
+pub struct Stages {
+    engine: Box<dyn Engine>,
+    decoder: Decoder,
+    input: Input,
+    model: Arc<str>,
+    provider: Arc<str>,
+    found: Vec<Detection>,
+}
+
+impl Stages {
+    /// The stages for `engine`, which runs the model that `manifest` describes.
+    ///
+    /// # Errors
+    /// When the manifest's decoder can't be built.
+    pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
+        Ok(Self {
+            decoder: Decoder::new(manifest)?,
+            input: manifest.input.clone(),
+            model: engine.info().model.clone(),
+            provider: engine.info().active_provider().into(),
+            engine,
+            found: Vec::new(),
+        })
+    }
+
+    /// Takes one frame of `camera` through all stages.
+    ///
+    /// # Errors
+    /// When the frame has not the model's size, the network fails, or its output has not the form the manifest says.
+    pub fn process(
+        &mut self,
+        camera: CameraName,
+        frame: &Frame,
+        thresholds: &Thresholds,
+    ) -> Result<Scene, PipelineError> {
+        let taken = Instant::now();
+        preprocess::fill(&frame.pixels, &self.input, self.engine.input())?;
+        let filled = Instant::now();
+        self.engine.run()?;
+        let ran = Instant::now();
+        self.decoder.decode(&*self.engine, thresholds, &mut self.found)?;
+        let decoded = Instant::now();
+        Ok(Scene {
+            camera,
+            stamp: frame.stamp,
+            frame_size: frame.source_size,
+            published: decoded,
+            timings: Timings {
+                capture: frame.arrived.saturating_duration_since(frame.stamp.captured),
+                wait: taken - frame.arrived,
+                preprocess: filled - taken,
+                infer: ran - filled,
+                decode: decoded - ran,
+            },
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            detections: self.found.clone(),
+        })
+    }
+}
+
+/// Serves the mailroom until it closes: the latest frame of each camera in turn becomes a scene on the bus.
+///
+/// # Errors
+/// When the network fails [`FAILURES_IN_A_ROW`] times in a row; single failures are logged and cost one frame.
+pub fn run(
+    mailroom: &mut Mailroom,
+    stages: &mut Stages,
+    thresholds: &CameraThresholds,
+    bus: &Bus,
+) -> Result<(), PipelineError> {
+    let mut failures = 0;
+    loop {
+        let (camera, frame) = match mailroom.next(PATIENCE) {
+            Next::Frame(camera, frame) => (camera, frame),
+            Next::Idle => continue,
+            Next::Closed => return Ok(()),
+        };
+        let thresholds = thresholds.load();
+        let Some(thresholds) = thresholds.get(&camera) else { continue }; // removed while its frame lay in the mailbox
+        match stages.process(camera.clone(), &frame, thresholds) {
+            Ok(scene) => {
+                failures = 0;
+                bus.publish(scene);
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::error!(%camera, seq = frame.stamp.seq, failures, "frame lost: {error}");
+                if failures == FAILURES_IN_A_ROW {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}

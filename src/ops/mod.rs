@@ -1,1 +1,3 @@
 //! For the operator: logs, metrics, systemd, doctor.
+
+pub mod logging;
