@@ -1,3 +1,9 @@
-//! The model workshop: catalogue, import, evaluation.
+//! The workshop: brings detectors of other formats into the one form that the daemon runs, and looks into them.
 
+pub mod cli;
 pub mod eval;
+pub mod import;
+mod load;
+pub mod onnx;
+
+pub use load::{LoadError, Model, load};

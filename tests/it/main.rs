@@ -3,6 +3,7 @@
 mod architecture;
 mod decode;
 mod eval;
+mod import;
 mod infer;
 mod preprocess;
 mod support;

@@ -62,3 +62,8 @@ pub fn coco_ssd() -> Manifest {
         },
     }
 }
+
+/// A file that set-up fetched, which tests may require: `weights/...`, `footage/...`, `lib/...`.
+pub fn part(path: &str) -> PathBuf {
+    root().join(".sightd").join(path)
+}

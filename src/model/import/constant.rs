@@ -1,0 +1,209 @@
+//! Constants as the file holds them: a view of the file's bytes, turned into numbers only when needed.
+
+use bytes::Bytes;
+
+/// The largest constant that a file may spell as one repeated value, in elements.
+const MAX_REPEATED: usize = 1 << 20;
+
+/// Type of a constant's elements in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// Unsigned byte.
+    U8,
+    /// Signed byte.
+    I8,
+    /// Unsigned 16-bit integer.
+    U16,
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+}
+
+impl Element {
+    /// Bytes for each element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::U16 => 2,
+            Self::F32 | Self::I32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+}
+
+/// From a stored integer `q` to the value it stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Quantisation {
+    /// The elements are the values.
+    None,
+    /// `q * scale + min`, in 32-bit floats (TensorFlow.js).
+    ScaleMin {
+        /// Step between two values.
+        scale: f32,
+        /// Value of `q` = 0.
+        min: f32,
+    },
+    /// `(q - zero) * scale` (TensorFlow Lite); one entry for the whole tensor or one for each index of `axis`.
+    ZeroPoint {
+        /// Steps between two values.
+        scales: Vec<f32>,
+        /// The `q` that stand for 0; none means 0.
+        zeros: Vec<i64>,
+        /// The dimension along which the entries go.
+        axis: usize,
+    },
+}
+
+/// A constant of the source file.
+#[derive(Clone, Debug)]
+pub struct Constant {
+    /// Dimensions, outermost first; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// Type of the stored elements.
+    pub element: Element,
+    /// The stored elements, little-endian; fewer than the shape asks for when the last one repeats.
+    pub raw: Bytes,
+    /// From stored elements to values.
+    pub quantisation: Quantisation,
+}
+
+/// Why a constant cannot be read, without its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConstantError {
+    /// Sizes disagree.
+    #[error("its shape {shape:?} needs {expected} bytes, the file holds {found}")]
+    Length {
+        /// Dimensions.
+        shape: Vec<usize>,
+        /// Bytes that the shape asks for.
+        expected: usize,
+        /// Bytes that are there.
+        found: usize,
+    },
+    /// More elements than a file can hold.
+    #[error("its shape {shape:?} is too large")]
+    TooLarge {
+        /// Dimensions.
+        shape: Vec<usize>,
+    },
+    /// Quantisation parameters do not fit the shape.
+    #[error("its quantisation has {scales} scales and {zeros} zero points, which fits no dimension of {shape:?}")]
+    Quantisation {
+        /// How many scales.
+        scales: usize,
+        /// How many zero points.
+        zeros: usize,
+        /// Dimensions.
+        shape: Vec<usize>,
+    },
+}
+
+impl Constant {
+    /// A constant of 32-bit floats.
+    pub fn of_floats(shape: Vec<usize>, values: &[f32]) -> Self {
+        let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        Self { shape, element: Element::F32, raw: raw.into(), quantisation: Quantisation::None }
+    }
+
+    /// How many elements the shape asks for.
+    ///
+    /// # Errors
+    /// [`ConstantError::TooLarge`] when that is no size of this machine.
+    pub fn count(&self) -> Result<usize, ConstantError> {
+        let too_large = || ConstantError::TooLarge { shape: self.shape.clone() };
+        let count = self.shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)).ok_or_else(too_large)?;
+        count.checked_mul(8).map(|_| count).ok_or_else(too_large)
+    }
+
+    /// The values as 32-bit floats.
+    ///
+    /// # Errors
+    /// Those of [`ConstantError`].
+    pub fn floats(&self) -> Result<Vec<f32>, ConstantError> {
+        let count = self.check()?;
+        let mut values = match (self.element, &self.quantisation) {
+            (Element::F32, _) => self.decode(|b: [u8; 4]| f32::from_le_bytes(b)),
+            #[expect(clippy::cast_possible_truncation, reason = "the network computes in 32-bit floats")]
+            (Element::F64, _) => self.decode(|b: [u8; 8]| f64::from_le_bytes(b) as f32),
+            (_, Quantisation::None) => self.integers().map(|q| q as f32).collect(),
+            (_, &Quantisation::ScaleMin { scale, min }) => self.integers().map(|q| q as f32 * scale + min).collect(),
+            (_, Quantisation::ZeroPoint { scales, zeros, axis }) => self.dequantise(scales, zeros, *axis)?,
+        };
+        if let Some(&last) = values.last() {
+            values.resize(count, last);
+        }
+        Ok(values)
+    }
+
+    /// The stored elements as integers, without any quantisation.
+    ///
+    /// # Errors
+    /// Those of [`ConstantError`].
+    pub fn ints(&self) -> Result<Vec<i64>, ConstantError> {
+        let count = self.check()?;
+        let mut values: Vec<i64> = self.integers().collect();
+        if let Some(&last) = values.last() {
+            values.resize(count, last);
+        }
+        Ok(values)
+    }
+
+    fn check(&self) -> Result<usize, ConstantError> {
+        let count = self.count()?;
+        let stored = self.raw.len() / self.element.size();
+        let whole = self.raw.len().is_multiple_of(self.element.size());
+        let repeats = stored > 0 && stored < count && count <= MAX_REPEATED;
+        if whole && (stored == count || repeats) {
+            return Ok(count);
+        }
+        let expected = count * self.element.size();
+        Err(ConstantError::Length { shape: self.shape.clone(), expected, found: self.raw.len() })
+    }
+
+    fn decode<const N: usize, T>(&self, one: impl Fn([u8; N]) -> T) -> Vec<T> {
+        self.raw.as_chunks::<N>().0.iter().map(|&b| one(b)).collect()
+    }
+
+    /// One at a time: a list of 64-bit integers would take eight times the file.
+    fn integers(&self) -> Box<dyn Iterator<Item = i64> + '_> {
+        match self.element {
+            Element::U8 => Box::new(self.raw.iter().map(|&b| i64::from(b))),
+            Element::I8 => Box::new(self.raw.iter().map(|&b| i64::from(b.cast_signed()))),
+            Element::U16 => Box::new(self.chunks().map(|b| i64::from(u16::from_le_bytes(b)))),
+            Element::I32 => Box::new(self.chunks().map(|b| i64::from(i32::from_le_bytes(b)))),
+            Element::I64 => Box::new(self.chunks().map(i64::from_le_bytes)),
+            #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
+            Element::F32 => Box::new(self.chunks().map(|b| f32::from_le_bytes(b) as i64)),
+            #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
+            Element::F64 => Box::new(self.chunks().map(|b| f64::from_le_bytes(b) as i64)),
+        }
+    }
+
+    fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
+        self.raw.as_chunks::<N>().0.iter().copied()
+    }
+
+    fn dequantise(&self, scales: &[f32], zeros: &[i64], axis: usize) -> Result<Vec<f32>, ConstantError> {
+        let along = if scales.len() == 1 { 1 } else { self.shape.get(axis).copied().unwrap_or(0) };
+        let fits = scales.len() == along && (zeros.len() <= 1 || zeros.len() == along);
+        if !fits || along == 0 {
+            let (scales, zeros) = (scales.len(), zeros.len());
+            return Err(ConstantError::Quantisation { scales, zeros, shape: self.shape.clone() });
+        }
+        let inner: usize = if along == 1 { 1 } else { self.shape[axis + 1..].iter().product::<usize>().max(1) };
+        let value = |(i, q): (usize, i64)| {
+            let channel = i / inner % along;
+            let zero = zeros.get(channel).or(zeros.first()).copied().unwrap_or(0);
+            // In 64-bit floats, as the reference does; the result is rounded once.
+            #[expect(clippy::cast_possible_truncation, reason = "rounded to the network's 32-bit floats on purpose")]
+            let value = (q.saturating_sub(zero) as f64 * f64::from(scales[channel])) as f32;
+            value
+        };
+        Ok(self.integers().enumerate().map(value).collect())
+    }
+}

@@ -1,0 +1,126 @@
+//! The graph every TensorFlow-family reader produces: nodes by name, operators by their TensorFlow names, pictures as
+//! `[batch, rows, columns, channels]`.
+
+use super::constant::Constant;
+use std::collections::HashMap;
+
+/// One operation with one result that matters, which carries the node's name.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// Its name, unique in the graph.
+    pub name: String,
+    /// Its operator, by TensorFlow's name.
+    pub op: String,
+    /// Its operands: names of nodes or constants, perhaps with `:output` behind or `^` (control) before.
+    pub inputs: Vec<String>,
+    /// The settings that some step looks at; absent on most nodes.
+    pub attributes: Option<Box<Attributes>>,
+}
+
+/// The settings of an operator that some step looks at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes {
+    /// Steps of a convolution or pooling window: one for each dimension of the picture.
+    pub strides: Vec<i64>,
+    /// Spacing of a convolution's taps: one for each dimension of the picture.
+    pub dilations: Vec<i64>,
+    /// Size of a pooling window: one for each dimension of the picture.
+    pub window: Vec<i64>,
+    /// `SAME`, `VALID` or something that is refused.
+    pub padding: Option<String>,
+    /// `NHWC` or something that is refused; `NHWC` when absent.
+    pub data_format: Option<String>,
+    /// What a batch normalisation adds to the variance.
+    pub epsilon: Option<f32>,
+}
+
+/// Nodes and constants of one file.
+#[derive(Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    by_name: HashMap<String, usize>,
+    constants: HashMap<String, Constant>,
+}
+
+impl Graph {
+    /// Adds a node; of two with one name the first is kept.
+    pub fn add(&mut self, node: Node) {
+        self.by_name.entry(node.name.clone()).or_insert(self.nodes.len());
+        self.nodes.push(node);
+    }
+
+    /// Adds a constant.
+    pub fn add_constant(&mut self, name: String, constant: Constant) {
+        self.constants.insert(name, constant);
+    }
+
+    /// All nodes in the order of the file.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// All constants with their names, in no order.
+    pub fn constants(&self) -> impl Iterator<Item = (&str, &Constant)> {
+        self.constants.iter().map(|(name, constant)| (name.as_str(), constant))
+    }
+
+    /// The node that produces `tensor`, behind any chain of `Identity`.
+    pub fn node(&self, tensor: &str) -> Option<&Node> {
+        self.by_name.get(self.resolve(tensor)).map(|&i| &self.nodes[i])
+    }
+
+    /// The constant behind `tensor` and any chain of `Identity`.
+    pub fn constant(&self, tensor: &str) -> Option<&Constant> {
+        self.constants.get(self.resolve(tensor))
+    }
+
+    /// The name of the node or constant behind `tensor`: without `^` and `:0`, and past every `Identity`.
+    pub fn resolve<'a>(&'a self, tensor: &'a str) -> &'a str {
+        let mut name = bare(tensor);
+        // A chain can be no longer than the graph; a longer one is a ring, and any name in it will do.
+        for _ in 0..=self.nodes.len() {
+            match self.by_name.get(name).map(|&i| &self.nodes[i]) {
+                Some(node) if node.op == "Identity" && !node.inputs.is_empty() => name = bare(&node.inputs[0]),
+                _ => break,
+            }
+        }
+        name
+    }
+
+    /// The operands of `node` that carry data, resolved: control dependencies are left out.
+    pub fn inputs<'a>(&'a self, node: &'a Node) -> Vec<&'a str> {
+        node.inputs.iter().filter(|i| !i.starts_with('^')).map(|i| self.resolve(i)).collect()
+    }
+}
+
+fn bare(tensor: &str) -> &str {
+    let name = tensor.strip_prefix('^').unwrap_or(tensor);
+    name.split_once(':').map_or(name, |(node, _)| node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(name: &str, input: &str) -> Node {
+        Node { name: name.into(), op: "Identity".into(), inputs: vec![input.into()], attributes: None }
+    }
+
+    #[test]
+    fn names_are_followed_to_what_produces_them() {
+        let mut graph = Graph::default();
+        graph.add(identity("weights/read", "weights:0"));
+        graph.add_constant("weights".into(), Constant::of_floats(vec![1], &[2.0]));
+        assert_eq!(graph.resolve("^weights/read"), "weights");
+        assert_eq!(graph.constant("weights/read:0").unwrap().floats().unwrap(), [2.0]);
+    }
+
+    #[test]
+    fn a_ring_of_identities_ends() {
+        let mut graph = Graph::default();
+        graph.add(identity("a", "b"));
+        graph.add(identity("b", "a"));
+        assert!(graph.constant("a").is_none());
+        assert_eq!(graph.node("a").unwrap().op, "Identity");
+    }
+}

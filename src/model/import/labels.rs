@@ -1,0 +1,62 @@
+//! The names of the classes.
+
+use super::error::Fault;
+use std::path::Path;
+
+/// COCO's 90 ids, of which 80 are in use, with the background before them.
+const COCO: &str = include_str!("../../../models/labels/coco.txt");
+
+const BACKGROUND: &str = "background";
+
+/// Names for `classes` classes and the background before them: from `file`, else COCO's for 90 classes, else numbers.
+///
+/// # Errors
+/// [`Fault::Read`] and [`Fault::Labels`] when the file is missing or does not fit.
+pub fn labels(file: Option<&Path>, classes: usize) -> Result<Vec<String>, Fault> {
+    let Some(path) = file else {
+        return Ok(default_labels(classes));
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.to_owned(), source })?;
+    let mut names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    if names.len() == classes {
+        names.insert(0, BACKGROUND.to_owned());
+    }
+    if names.len() != classes + 1 {
+        return Err(Fault::Labels { path: path.to_owned(), found: names.len(), classes });
+    }
+    BACKGROUND.clone_into(&mut names[0]);
+    Ok(names)
+}
+
+fn default_labels(classes: usize) -> Vec<String> {
+    let coco: Vec<String> = COCO.lines().map(str::to_owned).collect();
+    if coco.len() == classes + 1 {
+        return coco;
+    }
+    let numbered = (1..=classes).map(|id| format!("class {id}"));
+    std::iter::once(BACKGROUND.to_owned()).chain(numbered).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coco_has_80_names_at_their_ids() {
+        let coco = labels(None, 90).unwrap();
+        assert_eq!(coco.len(), 91);
+        assert_eq!((coco[1].as_str(), coco[12].as_str(), coco[90].as_str()), ("person", "", "toothbrush"));
+        assert_eq!(coco[1..].iter().filter(|name| !name.is_empty()).count(), 80);
+    }
+
+    #[test]
+    fn a_file_may_leave_the_background_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in ["cat\ndog\n", "unlabeled\ncat\r\ndog\n"] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(labels(Some(file.path()), 2).unwrap(), ["background", "cat", "dog"]);
+        }
+        let error = labels(Some(file.path()), 5).unwrap_err().to_string();
+        assert!(error.contains("3 labels, but the network has 5 classes"), "{error}");
+    }
+}

@@ -1,0 +1,110 @@
+//! Turns detectors of the SSD family, in the formats their trainers write, into one clean ONNX form.
+//!
+//! ```text
+//! model.json, .pb, ... ──reader──▶ Graph ──cut──▶ heads and what leads to them ──fold──▶ Network ──emit──▶ ONNX
+//! ```
+//!
+//! The result reads one float picture and gives raw box offsets and logits: no control flow, no suppression, no bytes
+//! inside, so that TensorRT takes it whole. What the cut leaves out (decoding the boxes, suppression) is described by
+//! the [`Manifest`] and done by [`crate::decode`].
+
+pub mod constant;
+mod describe;
+mod emit;
+mod error;
+mod fold;
+pub mod graph;
+mod heads;
+mod labels;
+mod network;
+mod report;
+mod tfjs;
+mod write;
+
+pub use error::{Fault, ImportError};
+pub use report::{Format, Report};
+pub use write::{Written, write};
+
+use crate::manifest::Manifest;
+use bytes::Bytes;
+use graph::Graph;
+use prost::Message;
+use std::path::{Path, PathBuf};
+
+/// What the user may say about a model that its file does not.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// The model's name in its manifest; by default the name of its file.
+    pub name: Option<String>,
+    /// A file with the names of the classes, one a line.
+    pub labels: Option<PathBuf>,
+    /// Side of the square input in pixels, instead of the one in the file.
+    pub size: Option<u32>,
+    /// The licence of the weights.
+    pub licence: Option<String>,
+    /// Where the weights come from.
+    pub source: Option<String>,
+}
+
+/// An imported model, ready to be written.
+#[derive(Debug)]
+pub struct Imported {
+    /// The ONNX file, with the manifest in its metadata.
+    pub onnx: Vec<u8>,
+    /// The model's description, without the file's SHA-256.
+    pub manifest: Manifest,
+    /// What was done.
+    pub report: Report,
+}
+
+/// Reads the detector in `path` and turns it into the common form.
+///
+/// # Errors
+/// [`ImportError`] with the file and what is wrong with it.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
+    import_file(path, options).map_err(|fault| ImportError { path: path.to_owned(), fault })
+}
+
+fn import_file(path: &Path, options: &ImportOptions) -> Result<Imported, Fault> {
+    let bytes = read(path)?;
+    let format = Format::of(&bytes)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut part = |name: &str| read(&folder.join(name));
+    let graph = match format {
+        Format::Tfjs => tfjs::read(&bytes, &mut part)?,
+    };
+    drop(bytes);
+    let stem = || path.file_stem().map_or_else(|| "model".to_owned(), |s| s.to_string_lossy().into_owned());
+    let name = options.name.clone().unwrap_or_else(stem);
+    convert(graph, format, name, options)
+}
+
+/// Cuts, folds and writes a graph of any of the TensorFlow family's formats.
+fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) -> Result<Imported, Fault> {
+    let cut = heads::cut(&graph)?;
+    let input = describe::input(&graph, &cut, options.size)?;
+    let folded = fold::fold(&graph, &cut, [input.height as usize, input.width as usize])?;
+    let layout = describe::layout(&folded.network)?;
+    let mut report = Report::new(format, &graph, &cut, folded.folded, &layout);
+    drop(graph);
+    let labels = labels::labels(options.labels.as_deref(), layout.columns - 1)?;
+    let manifest = Manifest {
+        name,
+        sha256: None,
+        licence: options.licence.clone(),
+        source: options.source.clone(),
+        labels,
+        decode: describe::decode(&layout)?,
+        input,
+    };
+    let onnx = emit::emit(folded.network, layout.anchors(), layout.columns);
+    report.count_kept(&onnx);
+    let embedded = toml::to_string(&manifest)?;
+    let onnx = super::onnx::model(onnx, embedded).encode_to_vec();
+    Ok(Imported { onnx, manifest, report })
+}
+
+fn read(path: &Path) -> Result<Bytes, Fault> {
+    let fault = |source| Fault::Read { path: path.to_owned(), source };
+    std::fs::read(path).map(Bytes::from).map_err(fault)
+}

@@ -1,0 +1,73 @@
+//! The importers, on the weights that set-up fetched.
+
+use crate::support::{part, read_f32, shared};
+use sightd::infer::{Config, Runtime};
+use sightd::model::import::{ImportOptions, Imported, import, write};
+use sightd::model::load;
+
+fn default_model() -> Imported {
+    import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).expect("the default model imports")
+}
+
+#[test]
+fn the_default_model_becomes_the_graph_of_the_recipe() {
+    let report = default_model().report;
+    let kept: Vec<(&str, usize)> = report.kept.iter().map(|(op, &n)| (op.as_str(), n)).collect();
+    let wanted = [("Add", 10), ("Clip", 59), ("Concat", 2), ("Conv", 88), ("Reshape", 12), ("Transpose", 12)];
+    assert_eq!(kept, wanted);
+    assert_eq!((report.anchors, report.classes), (1917, 90));
+}
+
+#[test]
+fn what_was_written_loads_with_and_without_the_file_beside_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("ssd.onnx");
+    let imported = default_model();
+    let written = write(&imported, &out).expect("the model is written");
+    let beside = load(&out).expect("the pair loads");
+    assert_eq!(beside.manifest, written.manifest);
+    std::fs::remove_file(&written.toml).expect("the manifest goes");
+    let embedded = load(&out).expect("the file alone loads");
+    assert_eq!(embedded.manifest, imported.manifest);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder").collect();
+    assert_eq!(left.len(), 1, "no partial files stay behind: {left:?}");
+}
+
+#[test]
+fn a_changed_truncated_or_missing_model_is_named_with_the_way_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("ssd.onnx");
+    let missing = load(&out).unwrap_err().to_string();
+    assert!(missing.contains("ssd.onnx is not there") && missing.contains("sightd model pull"), "{missing}");
+    let written = write(&default_model(), &out).expect("the model is written");
+    let whole = std::fs::read(&out).expect("the model");
+    std::fs::write(&out, &whole[..whole.len() / 2]).expect("the half is written");
+    let changed = load(&out).unwrap_err().to_string();
+    assert!(changed.contains("SHA-256") && changed.contains("truncated"), "{changed}");
+    std::fs::remove_file(&written.toml).expect("the manifest goes");
+    let truncated = load(&out).unwrap_err().to_string();
+    assert!(truncated.contains("is truncated"), "{truncated}");
+}
+
+/// The largest differences (boxes, logits) between an imported model and given outputs, on the reference picture.
+fn differences(imported: &Imported) -> Option<[f32; 2]> {
+    let data = shared("data/reference")?;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let written = write(imported, &folder.path().join("ssd.onnx")).expect("the model is written");
+    let config = Config::default();
+    let runtime = Runtime::load(&config).expect("ONNX Runtime");
+    let mut engine = runtime.open(&config, &written.onnx, &written.manifest, &|_| {}).expect("the model opens");
+    engine.input().copy_from_slice(&read_f32(&data.join("humans_0.tf1.chw.f32")));
+    engine.run().expect("the model runs");
+    Some([("raw_boxes", "humans_0.raw.f32"), ("logits", "humans_0.logits.f32")].map(|(output, file)| {
+        let (ours, theirs) = (engine.output(output).expect("an output").data, read_f32(&data.join(file)));
+        assert_eq!(ours.len(), theirs.len());
+        ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }))
+}
+
+#[test]
+fn the_default_model_gives_the_reference_outputs() {
+    let Some(worst) = differences(&default_model()) else { return };
+    assert!(worst.iter().all(|&w| w < 1e-4), "boxes and logits differ by {worst:?}");
+}
