@@ -24,6 +24,10 @@ pub mod tensor;
 pub mod mailbox;
 pub mod pictures;
 
+// Still pictures: read from files, drawn into.
+pub mod draw;
+pub mod photo;
+
 // Stages, in the order in which a frame meets them.
 pub mod decode;
 pub mod infer;

@@ -10,7 +10,7 @@ use std::{
 /// The rooms of src/, lowest first: a room may import rooms of lower levels only.
 const LEVELS: &[&[&str]] = &[
     &["camera", "detection", "frame", "geometry", "manifest", "scene", "status", "tensor"],
-    &["mailbox", "pictures"],
+    &["draw", "mailbox", "photo", "pictures"],
     &["source", "preprocess", "infer", "decode", "publish", "ops"],
     &["model"],
     &["config", "pipeline", "detect"],

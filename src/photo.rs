@@ -1,0 +1,136 @@
+//! Still pictures: from a JPEG or PNG file's bytes to pixels.
+
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, error::LimitErrorKind,
+};
+use std::io::Cursor;
+
+/// Widest and highest picture that is decoded, in pixels.
+pub const MOST_PIXELS_A_SIDE: u32 = 16_384;
+/// Memory that decoding one picture may take.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Whether the EXIF orientation counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    /// Turned and mirrored as the camera noted it: the way people see it.
+    Upright,
+    /// As the pixels lie in the file: the way labelled datasets count.
+    AsStored,
+}
+
+/// Why bytes are no picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PhotoError {
+    /// It does not begin like one.
+    #[error("it is neither a JPEG nor a PNG picture")]
+    Unknown,
+    /// It begins like one, but can not be decoded.
+    #[error("the {format} picture is damaged or cut short: {reason}")]
+    Damaged {
+        /// `JPEG` or `PNG`.
+        format: &'static str,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// It is larger than what is decoded.
+    #[error("the picture is too large: up to {MOST_PIXELS_A_SIDE} pixels a side and 1 GiB of memory are served")]
+    TooLarge,
+}
+
+/// Decodes a JPEG or PNG file, whatever its name; transparency is dropped.
+///
+/// # Errors
+/// When the bytes are no such picture, are damaged, or the picture is too large.
+pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<RgbImage, PhotoError> {
+    let (format, name) = match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => (ImageFormat::Jpeg, "JPEG"),
+        Ok(ImageFormat::Png) => (ImageFormat::Png, "PNG"),
+        _ => return Err(PhotoError::Unknown),
+    };
+    decode_as(bytes, format, orientation).map_err(|error| match error {
+        ImageError::Limits(limits) if !matches!(limits.kind(), LimitErrorKind::Unsupported { .. }) => {
+            PhotoError::TooLarge
+        }
+        error => PhotoError::Damaged { format: name, reason: error.to_string() },
+    })
+}
+
+fn decode_as(bytes: &[u8], format: ImageFormat, orientation: Orientation) -> Result<RgbImage, ImageError> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MOST_PIXELS_A_SIDE);
+    limits.max_image_height = Some(MOST_PIXELS_A_SIDE);
+    limits.max_alloc = Some(MOST_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let turn = decoder.orientation()?;
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    if orientation == Orientation::Upright {
+        picture.apply_orientation(turn);
+    }
+    Ok(picture.into_rgb8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{GrayImage, Rgb};
+
+    fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    /// 16 x 8, the left half white.
+    fn half_white() -> DynamicImage {
+        RgbImage::from_fn(16, 8, |x, _| Rgb([if x < 8 { 255 } else { 0 }; 3])).into()
+    }
+
+    /// Puts an EXIF segment with `orientation` behind the start of a JPEG file.
+    fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+        let exif = [
+            b"Exif\0\0MM\0\x2a\0\0\0\x08".as_slice(), // big-endian TIFF, first directory at 8
+            &[0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0], // one entry: orientation, one short
+            &[0; 4],
+        ]
+        .concat();
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        [&jpeg[..2], &[0xff, 0xe1], &length, &exif, &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn orientation_is_honoured_when_asked_for() {
+        let jpeg = with_orientation(&encode(&half_white(), ImageFormat::Jpeg), 6); // turn clockwise
+        let upright = decode(&jpeg, Orientation::Upright).unwrap();
+        assert_eq!(upright.dimensions(), (8, 16));
+        assert!(upright.get_pixel(4, 2)[0] > 200 && upright.get_pixel(4, 13)[0] < 50);
+        assert_eq!(decode(&jpeg, Orientation::AsStored).unwrap().dimensions(), (16, 8));
+    }
+
+    #[test]
+    fn grey_and_transparent_pictures_become_rgb() {
+        let grey = DynamicImage::from(GrayImage::from_pixel(3, 3, image::Luma([77])));
+        for picture in [grey.clone(), grey.to_rgba8().into(), grey.to_luma_alpha16().into()] {
+            let decoded = decode(&encode(&picture, ImageFormat::Png), Orientation::Upright).unwrap();
+            assert_eq!(decoded.get_pixel(1, 1), &Rgb([77; 3]));
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        let jpeg = encode(&half_white(), ImageFormat::Jpeg);
+        let mut wide = encode(&half_white(), ImageFormat::Png);
+        wide[16..20].copy_from_slice(&100_000u32.to_be_bytes());
+        for (bytes, says) in [
+            (b"".as_slice(), "neither a JPEG nor a PNG"),
+            (b"GIF89a......", "neither a JPEG nor a PNG"),
+            (&jpeg[..40], "the JPEG picture is damaged or cut short"),
+            (&wide, "picture"),
+        ] {
+            let error = decode(bytes, Orientation::Upright).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
