@@ -15,6 +15,11 @@ pub struct Fraction(f32);
 pub struct BadFraction(f32);
 
 impl Fraction {
+    /// `value`, if it is between 0 and 1.
+    pub const fn new(value: f32) -> Option<Self> {
+        if value >= 0.0 && value <= 1.0 { Some(Self(value)) } else { None }
+    }
+
     /// The number itself.
     pub fn get(self) -> f32 {
         self.0
@@ -25,7 +30,7 @@ impl TryFrom<f32> for Fraction {
     type Error = BadFraction;
 
     fn try_from(value: f32) -> Result<Self, BadFraction> {
-        if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(BadFraction(value)) }
+        Self::new(value).ok_or(BadFraction(value))
     }
 }
 

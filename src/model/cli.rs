@@ -1,6 +1,9 @@
 //! `sightd model ...`: the workshop on the command line.
 
-use super::import::{self, ImportOptions};
+use super::{
+    eval::{self, EvalArgs},
+    import::{self, ImportOptions},
+};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -10,6 +13,8 @@ use std::path::PathBuf;
 pub enum ModelCommand {
     /// Turn a detector of another format into an ONNX file that sightd runs
     Import(ImportArgs),
+    /// Measure how well a model finds what is labelled in a dataset
+    Eval(EvalArgs),
 }
 
 /// `sightd model import`
@@ -42,6 +47,7 @@ impl ModelCommand {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Import(args) => run_import(args),
+            Self::Eval(args) => eval::run(&args),
         }
     }
 }

@@ -5,5 +5,6 @@ pub mod eval;
 pub mod import;
 mod load;
 pub mod onnx;
+pub mod still;
 
 pub use load::{LoadError, Model, load};

@@ -1,11 +1,16 @@
 //! The figures of `model eval` against those of pycocotools.
 
-use crate::support::shared;
+use crate::support::{part, shared};
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use sightd::model::eval::{
-    dataset::{Dataset, Found},
-    score::{Summary, score},
+use sightd::model::{
+    eval::{
+        EvalArgs, Resize,
+        dataset::{Dataset, Found},
+        evaluate,
+        score::{Summary, score},
+    },
+    import::{ImportOptions, import, write},
 };
 use std::{fs::File, path::Path};
 
@@ -71,4 +76,22 @@ fn a_perfect_answer_is_perfect_and_an_empty_one_is_not() {
     assert!([perfect.ap, perfect.ap50, perfect.ap75, perfect.ar100].iter().all(|v| (v.unwrap() - 1.0).abs() < 1e-12));
     let empty = score(&dataset, &[]).summary;
     assert_eq!((empty.ap, empty.ar100), (Some(0.0), Some(0.0)));
+}
+
+/// The default model on pictures of coco-dev.
+fn evaluate_coco_dev(resize: Resize, limit: Option<usize>) -> Option<Summary> {
+    let dataset = shared("data/coco-dev")?;
+    let folder = tempfile::tempdir().unwrap();
+    let imported = import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).unwrap();
+    let model = write(&imported, &folder.path().join("ssd.onnx")).unwrap().onnx;
+    let args = EvalArgs { dataset, model, resize, limit, jobs: None, json: false, detections: None };
+    let report = evaluate(&args).unwrap();
+    assert!(report.unknown_classes.is_empty());
+    Some(report.scores.summary)
+}
+
+#[test]
+fn the_default_model_has_its_reference_figures() {
+    let Some(summary) = evaluate_coco_dev(Resize::Tf1, None) else { return };
+    assert_figures(summary, &serde_json::json!({"ap": 0.2674, "ap50": 0.4105, "ar100": 0.3456}), 0.001, "coco-dev");
 }

@@ -1,4 +1,143 @@
 //! `sightd model eval`: how well a model finds what is labelled, by COCO's rules.
+//!
+//! ```text
+//!  dataset ─▶ look (engines side by side, one picture each) ─Found─▶ score ─▶ report
+//! ```
 
 pub mod dataset;
+mod look;
+mod report;
 pub mod score;
+
+pub use look::LookError;
+pub use report::Report;
+
+use super::{Model, load};
+use crate::infer::{self, Build, Runtime};
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use dataset::{Dataset, Found};
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+    thread,
+    time::Instant,
+};
+
+/// `sightd model eval`
+#[derive(Clone, Debug, Args)]
+pub struct EvalArgs {
+    /// Folder with instances.json (COCO form) and images/
+    #[arg(long, value_name = "DIR")]
+    pub dataset: PathBuf,
+    /// The model
+    #[arg(long, value_name = "FILE.onnx", default_value = ".sightd/models/ssdlite-mobilenet-v2.onnx")]
+    pub model: PathBuf,
+    /// How pictures are brought to the model's size
+    #[arg(long, value_enum, default_value_t = Resize::Tf1)]
+    pub resize: Resize,
+    /// Only the first COUNT pictures, by id
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
+    /// Engines that work side by side [default: one for each core, one on a GPU]
+    #[arg(long, value_name = "COUNT")]
+    pub jobs: Option<NonZeroU16>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Also write the detections, in COCO's results form
+    #[arg(long, value_name = "FILE")]
+    pub detections: Option<PathBuf>,
+}
+
+/// How pictures are brought to the model's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Resize {
+    /// As TensorFlow 1 did in training: bilinear without half-pixel centres
+    Tf1,
+}
+
+impl Resize {
+    /// Its name on the command line and in the report.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tf1 => "tf1",
+        }
+    }
+}
+
+/// Evaluates and prints the figures.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
+    let report = evaluate(args)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}
+
+/// Takes the dataset through the model and compares.
+///
+/// # Errors
+/// When the dataset or model can not be read, they share no class, a picture is missing or broken, or the network
+/// fails.
+pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
+    let mut dataset = Dataset::read(&args.dataset)?;
+    dataset.limit(args.limit.unwrap_or(usize::MAX));
+    ensure!(!dataset.images.is_empty(), "the dataset {:?} has no pictures to look at", args.dataset);
+    let model = load(&args.model)?;
+    let labels = &model.manifest.labels;
+    let unknown = dataset.retain_categories(|category| labels.contains(&category.name));
+    ensure!(
+        !dataset.categories.is_empty(),
+        "the model {} knows none of the dataset's classes ({}): are they named alike?",
+        model.manifest.name,
+        unknown.join(", ")
+    );
+    let started = Instant::now();
+    let (found, provider) = look(args, &dataset, &model)?;
+    if let Some(path) = &args.detections {
+        write(&found, path).with_context(|| format!("can not write the detections to {path:?}"))?;
+    }
+    let scores = score::score(&dataset, &found);
+    Ok(Report {
+        model: model.manifest.name,
+        sha256: model.sha256,
+        provider,
+        dataset: args.dataset.clone(),
+        resize: args.resize.name(),
+        pictures: dataset.images.len(),
+        objects: scores.classes.iter().map(|class| class.objects).sum(),
+        detections: found.len(),
+        seconds: started.elapsed().as_secs_f64(),
+        unknown_classes: unknown,
+        scores,
+    })
+}
+
+/// Everything the model finds, and what it ran on.
+fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<(Vec<Found>, String)> {
+    let mut config = infer::Config::default();
+    let runtime = Runtime::load(&config)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let jobs = match (args.jobs, runtime.build()) {
+        (Some(jobs), _) => jobs.get().into(),
+        (None, Build::Gpu) => 1,
+        (None, Build::CpuOnly) => cores.min(dataset.images.len()),
+    };
+    config.threads = Some(i64::try_from((cores / jobs).max(1))?.try_into().map_err(anyhow::Error::msg)?);
+    let looker = look::Looker { runtime, config, model, dataset, folder: args.dataset.join("images") };
+    Ok(looker.look_at_all(jobs)?)
+}
+
+fn write(found: &[Found], path: &Path) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    serde_json::to_writer(&mut file, found)?;
+    Ok(file.flush()?)
+}
