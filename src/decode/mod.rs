@@ -3,7 +3,7 @@
 //! [`Decoder`] knows the form of the output (from the manifest) and keeps all buffers, so that a frame allocates
 //! nothing. Every form finds candidates, and [`nms`] chooses among them.
 
-mod anchors;
+pub mod anchors;
 mod nms;
 mod ssd;
 mod thresholds;

@@ -6,5 +6,6 @@ pub mod import;
 mod load;
 pub mod onnx;
 pub mod still;
+mod wire;
 
 pub use load::{LoadError, Model, load};

@@ -71,3 +71,25 @@ fn the_default_model_gives_the_reference_outputs() {
     let Some(worst) = differences(&default_model()) else { return };
     assert!(worst.iter().all(|&w| w < 1e-4), "boxes and logits differ by {worst:?}");
 }
+
+#[test]
+fn a_frozen_graph_imports() {
+    let file = part("weights/pedestrian/frozen_inference_graph.pb");
+    let imported = import(&file, &ImportOptions::default()).expect("the frozen graph imports");
+    assert_eq!(imported.report.kept["Conv"], 88);
+    assert_eq!((imported.report.anchors, imported.report.classes), (1917, 1));
+}
+
+#[test]
+fn face_apis_weights_import() {
+    let file = part("weights/face-api/ssd_mobilenetv1_model-weights_manifest.json");
+    let imported = import(&file, &ImportOptions::default()).expect("the weights import");
+    assert_eq!((imported.report.anchors, imported.report.classes), (5118, 1));
+}
+
+#[test]
+fn a_quantised_tflite_model_imports() {
+    let Some(file) = shared("data/weights/ssd_mobilenet_v1_075_coco_quant.tflite") else { return };
+    let imported = import(&file, &ImportOptions::default()).expect("the model imports");
+    assert_eq!((imported.report.anchors, imported.report.classes), (1917, 90));
+}

@@ -140,11 +140,15 @@ impl Constant {
         Ok(values)
     }
 
-    /// The stored elements as integers, without any quantisation.
+    /// The values as whole numbers.
     ///
     /// # Errors
     /// Those of [`ConstantError`].
     pub fn ints(&self) -> Result<Vec<i64>, ConstantError> {
+        if self.quantisation != Quantisation::None {
+            #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
+            return Ok(self.floats()?.into_iter().map(|v| v as i64).collect());
+        }
         let count = self.check()?;
         let mut values: Vec<i64> = self.integers().collect();
         if let Some(&last) = values.last() {

@@ -5,7 +5,7 @@ use super::error::Fault;
 use super::graph::{Graph, Node};
 use super::heads::Cut;
 use super::network::Network;
-use crate::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated};
+use crate::manifest::{Activation, Anchors, Channels, Decode, Input};
 
 /// Coordinates of a box.
 const BOX: usize = 4;
@@ -61,10 +61,24 @@ pub fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, F
             let why = format!("{} to {} pixels are", SIZES.start(), SIZES.end());
             return Err(Fault::BadSize { given, why });
         }
-        None => resized_to(graph).ok_or(Fault::Size)?,
+        None => fixed(graph, cut.input).or_else(|| resized_to(graph)).ok_or(Fault::Size)?,
     };
     let (scale, offset) = normalisation(graph, cut.input);
     Ok(Input { name: IMAGE.to_owned(), width, height, channels: Channels::Rgb, scale, offset })
+}
+
+/// Rows and columns that the input has in the file.
+fn fixed(graph: &Graph, input: &str) -> Option<[u32; 2]> {
+    match graph.node(input)?.attributes.as_deref()?.shape[..] {
+        [1, height, width, 3] => usable(&[height, width]),
+        _ => None,
+    }
+}
+
+fn usable(sides: &[i64]) -> Option<[u32; 2]> {
+    let sides: Vec<u32> = sides.iter().filter_map(|&s| u32::try_from(s).ok()).collect();
+    let sides: [u32; 2] = sides.try_into().ok()?;
+    sides.iter().all(|side| SIZES.contains(side)).then_some(sides)
 }
 
 /// Rows and columns to which the graph itself resizes pictures.
@@ -76,10 +90,7 @@ fn resized_to(graph: &Graph) -> Option<[u32; 2]> {
         if let Some(enter) = graph.node(operand).filter(|n| n.op == "Enter") {
             operand = graph.inputs(enter).first().copied()?;
         }
-        let size = graph.constant(operand)?.ints().ok()?;
-        let sides: Vec<u32> = size.iter().filter_map(|&s| u32::try_from(s).ok()).collect();
-        let sides: [u32; 2] = sides.try_into().ok()?;
-        sides.iter().all(|side| SIZES.contains(side)).then_some(sides)
+        usable(&graph.constant(operand)?.ints().ok()?)
     });
     sizes.next()
 }
@@ -110,37 +121,12 @@ fn constant_operand(graph: &Graph, node: &Node) -> Option<Vec<f32>> {
 }
 
 /// How the outputs are decoded.
-///
-/// # Errors
-/// [`Fault::Anchors`] when the numbers of anchors are not those of the Object Detection API's generator.
-pub fn decode(layout: &Layout) -> Result<Decode, Fault> {
-    Ok(Decode::Ssd {
+pub fn decode(anchors: Anchors) -> Decode {
+    Decode::Ssd {
         boxes: RAW_BOXES.to_owned(),
         logits: LOGITS.to_owned(),
         activation: Activation::Sigmoid,
         scales: [10.0, 10.0, 5.0, 5.0],
-        anchors: anchors(layout)?,
-    })
-}
-
-fn anchors(layout: &Layout) -> Result<Anchors, Fault> {
-    let each: Vec<usize> = layout.layers.iter().map(|layer| layer[2]).collect();
-    let reduce_lowest_layer = match each.as_slice() {
-        [3, rest @ ..] if rest.iter().all(|&n| n == 6) => true,
-        all if all.iter().all(|&n| n == 6) => false,
-        other => {
-            let what = format!("its feature maps have {other:?} anchors in each cell; 3 or 6, then 6 each are handled");
-            return Err(Fault::Anchors(what));
-        }
-    };
-    let side = |n: usize| u32::try_from(n).map_err(|_| Fault::Anchors(format!("a feature map of {n} rows")));
-    let layers = layout.layers.iter().map(|l| Ok([side(l[0])?, side(l[1])?])).collect::<Result<_, Fault>>()?;
-    Ok(Anchors {
-        layers,
-        min_scale: 0.2,
-        max_scale: 0.95,
-        ratios: vec![1.0, 2.0, 0.5, 3.0, 0.3333],
-        reduce_lowest_layer,
-        interpolated: Interpolated::Last,
-    })
+        anchors,
+    }
 }

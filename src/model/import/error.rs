@@ -1,6 +1,7 @@
 //! What can go wrong in an import.
 
 use super::constant::ConstantError;
+use crate::model::wire::WireError;
 use std::path::PathBuf;
 
 /// An import that failed, with the file it was about.
@@ -101,7 +102,21 @@ pub enum Fault {
         /// How many classes there are, without the background.
         classes: usize,
     },
+    /// More than any detector has: refused before it fills the memory.
+    #[error("it has more than {most} {what}, which no detector of the family has")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// The largest number accepted.
+        most: usize,
+    },
     /// The manifest cannot be written down.
     #[error("its manifest cannot be written as TOML: {0}")]
     Manifest(#[from] toml::ser::Error),
+}
+
+impl From<WireError> for Fault {
+    fn from(error: WireError) -> Self {
+        Self::Malformed(error.to_string())
+    }
 }

@@ -4,9 +4,12 @@
 use super::error::Fault;
 use super::graph::{Attributes, Graph, Node};
 use super::heads::{Cut, uses};
+use super::kernel::Kernel;
 use super::network::{Conv, Head, Network, Op, Pool, Shape, Step, spatial};
 use std::collections::{BTreeMap, HashMap};
 
+/// Weights beyond those in the file that sharing between convolutions may make, in elements.
+const SHARED_WEIGHTS: usize = 1 << 20;
 /// The largest side of a value, in pixels or channels.
 const MAX_SIDE: usize = 1 << 16;
 
@@ -33,6 +36,7 @@ pub fn fold(graph: &Graph, cut: &Cut<'_>, size: [usize; 2]) -> Result<Folded, Fa
         open: HashMap::new(),
         steps: Vec::new(),
         folded: BTreeMap::new(),
+        left: graph.constant_bytes().saturating_add(SHARED_WEIGHTS),
     };
     for name in &cut.order {
         if let Some(node) = graph.node(name) {
@@ -55,6 +59,9 @@ struct Folder<'a> {
     open: HashMap<&'a str, usize>,
     steps: Vec<Step>,
     folded: BTreeMap<String, usize>,
+    /// Weights that may still be made: a small file could otherwise share one constant among many convolutions and
+    /// fill the memory.
+    left: usize,
 }
 
 impl<'a> Folder<'a> {
@@ -71,7 +78,7 @@ impl<'a> Folder<'a> {
             ("Relu", None) => self.unary(node, &inputs, Op::Relu),
             ("MaxPool", None) => self.pool(node, &inputs, Op::MaxPool),
             ("AvgPool", None) => self.pool(node, &inputs, Op::AveragePool),
-            ("ConcatV2" | "Concat", Some(at)) => self.concat(node, &inputs, at),
+            ("ConcatV2" | "Concat", _) => self.concat(node, &inputs),
             (_, None) => Err(refused(node, "it is none of the operators of an SSD's backbone and heads")),
             (_, Some(_)) => Err(refused(node, "with these constant operands it cannot be folded into a convolution")),
         }
@@ -107,6 +114,12 @@ impl<'a> Folder<'a> {
         Err(refused(node, &format!("its constant {name} of shape {shape:?} does not fit {channels} channels")))
     }
 
+    fn spend(&mut self, weights: usize) -> Result<(), Fault> {
+        let left = self.left.checked_sub(weights);
+        self.left = left.ok_or_else(|| Fault::Malformed("its convolutions have more weights than it holds".into()))?;
+        Ok(())
+    }
+
     fn push(&mut self, node: &'a Node, shape: Shape, op: Op) -> Result<(), Fault> {
         let sides = [shape.height, shape.width, shape.channels];
         if sides.iter().any(|s| !(1..=MAX_SIDE).contains(s)) {
@@ -129,25 +142,16 @@ impl<'a> Folder<'a> {
         };
         let from = self.shape(node, input)?;
         let (values, dims) = self.floats(weights)?;
-        let &[rows, columns, channels_in, last] = dims else {
-            return Err(refused(node, &format!("weights of shape {dims:?}; 4 dimensions are handled")));
-        };
-        if channels_in != from.channels || values.is_empty() {
-            let what = format!("weights of shape {dims:?} for {} channels", from.channels);
-            return Err(refused(node, &what));
-        }
         let attributes = attributes(node)?;
-        let dilations = spatial(&attributes.dilations).map_err(|why| refused(node, &format!("dilations {why}")))?;
-        let window = Pool::over(from, [rows, columns], dilations, attributes);
-        let (window, [height, width]) = window.map_err(|why| refused(node, &why))?;
-        let (weights, dims, groups) = if node.op == "Conv2D" {
-            let dims = [last, channels_in, rows, columns];
-            (channels_first(&values, rows * columns, channels_in, last), dims, 1)
-        } else {
-            // Row c * M + m of the result is multiplier m of channel c.
-            let dims = [channels_in * last, 1, rows, columns];
-            (channels_first(&values, rows * columns, 1, channels_in * last), dims, channels_in)
+        let Some(kernel) = Kernel::of(node, dims, attributes.filter, from.channels) else {
+            return Err(refused(node, &format!("weights of shape {dims:?} for {} channels", from.channels)));
         };
+        self.spend(values.len())?;
+        let dilations = spatial(&attributes.dilations).map_err(|why| refused(node, &format!("dilations {why}")))?;
+        let window = Pool::over(from, kernel.size, dilations, attributes);
+        let (window, [height, width]) = window.map_err(|why| refused(node, &why))?;
+        let (dims, groups) = (kernel.dims, kernel.groups);
+        let weights = kernel.channels_first(values);
         let bias = vec![0.0; dims[0]];
         let conv = Conv { input: self.value(input).to_owned(), weights, dims, bias, window, dilations, groups };
         self.push(node, Shape { height, width, channels: dims[0] }, Op::Conv(conv))?;
@@ -241,9 +245,11 @@ impl<'a> Folder<'a> {
         self.push(node, Shape { height, width, ..from }, op(self.value(input).to_owned(), window))
     }
 
-    fn concat(&mut self, node: &'a Node, inputs: &[&'a str], axis_at: usize) -> Result<(), Fault> {
-        let axis = self.graph.constant(inputs[axis_at]).and_then(|c| c.ints().ok());
-        if !matches!(axis.as_deref(), Some([3 | -1])) {
+    fn concat(&mut self, node: &'a Node, inputs: &[&'a str]) -> Result<(), Fault> {
+        let operand = inputs.iter().find_map(|i| self.graph.constant(i)).and_then(|c| c.ints().ok());
+        let axis = operand.and_then(|axis| axis.first().copied());
+        let axis = axis.or(node.attributes.as_deref().and_then(|a| a.axis));
+        if !matches!(axis, Some(3 | -1)) {
             return Err(refused(node, "only a concatenation of channels (axis 3) is handled"));
         }
         let parts: Vec<&str> = inputs.iter().copied().filter(|i| self.graph.constant(i).is_none()).collect();
@@ -278,15 +284,4 @@ fn attributes(node: &Node) -> Result<&Attributes, Fault> {
 
 fn refused(node: &Node, why: &str) -> Fault {
     Fault::Operator { op: node.op.clone(), node: node.name.clone(), why: why.to_owned() }
-}
-
-/// `[taps, inputs, outputs]` to `[outputs, inputs, taps]`.
-fn channels_first(values: &[f32], taps: usize, inputs: usize, outputs: usize) -> Vec<f32> {
-    let mut turned = Vec::with_capacity(values.len());
-    for output in 0..outputs {
-        for input in 0..inputs {
-            turned.extend((0..taps).map(|tap| values[(tap * inputs + input) * outputs + output]));
-        }
-    }
-    turned
 }

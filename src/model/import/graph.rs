@@ -2,6 +2,7 @@
 //! `[batch, rows, columns, channels]`.
 
 use super::constant::Constant;
+use super::error::Fault;
 use std::collections::HashMap;
 
 /// One operation with one result that matters, which carries the node's name.
@@ -32,7 +33,28 @@ pub struct Attributes {
     pub data_format: Option<String>,
     /// What a batch normalisation adds to the variance.
     pub epsilon: Option<f32>,
+    /// Dimensions of a placeholder, where the file fixes them.
+    pub shape: Vec<i64>,
+    /// Order of a convolution's weights.
+    pub filter: Filter,
+    /// Dimension along which a concatenation goes, where it is no operand.
+    pub axis: Option<i64>,
 }
+
+/// Order of the dimensions of a convolution's weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// Rows, columns, inputs, outputs (TensorFlow); of a depthwise convolution: rows, columns, channels, multiplier.
+    #[default]
+    OutputsLast,
+    /// Outputs, rows, columns, inputs (TensorFlow Lite).
+    OutputsFirst,
+}
+
+/// The most nodes, and the most constants, that are read; whole detectors have a few thousand.
+const MAX_NODES: usize = 1 << 16;
+/// The most operands of all nodes together.
+const MAX_OPERANDS: usize = 1 << 18;
 
 /// Nodes and constants of one file.
 #[derive(Debug, Default)]
@@ -40,18 +62,46 @@ pub struct Graph {
     nodes: Vec<Node>,
     by_name: HashMap<String, usize>,
     constants: HashMap<String, Constant>,
+    operands: usize,
 }
 
 impl Graph {
-    /// Adds a node; of two with one name the first is kept.
-    pub fn add(&mut self, node: Node) {
-        self.by_name.entry(node.name.clone()).or_insert(self.nodes.len());
+    /// Adds a node.
+    ///
+    /// # Errors
+    /// [`Fault::TooMany`], and [`Fault::Malformed`] when there is a node of that name.
+    pub fn add(&mut self, node: Node) -> Result<(), Fault> {
+        self.operands += node.inputs.len();
+        if self.nodes.len() >= MAX_NODES {
+            return Err(Fault::TooMany { what: "nodes", most: MAX_NODES });
+        }
+        if self.operands > MAX_OPERANDS {
+            return Err(Fault::TooMany { what: "operands", most: MAX_OPERANDS });
+        }
+        if self.by_name.insert(node.name.clone(), self.nodes.len()).is_some() {
+            return Err(Fault::Malformed(format!("two nodes have the name {:?}", node.name)));
+        }
         self.nodes.push(node);
+        Ok(())
     }
 
     /// Adds a constant.
-    pub fn add_constant(&mut self, name: String, constant: Constant) {
-        self.constants.insert(name, constant);
+    ///
+    /// # Errors
+    /// [`Fault::TooMany`], and [`Fault::Malformed`] when there is a constant of that name.
+    pub fn add_constant(&mut self, name: String, constant: Constant) -> Result<(), Fault> {
+        if self.constants.len() >= MAX_NODES {
+            return Err(Fault::TooMany { what: "constants", most: MAX_NODES });
+        }
+        match self.constants.insert(name, constant) {
+            None => Ok(()),
+            Some(_) => Err(Fault::Malformed("two constants have one name".into())),
+        }
+    }
+
+    /// Bytes that the constants take in the file.
+    pub fn constant_bytes(&self) -> usize {
+        self.constants.values().map(|c| c.raw.len()).sum()
     }
 
     /// All nodes in the order of the file.
@@ -109,8 +159,8 @@ mod tests {
     #[test]
     fn names_are_followed_to_what_produces_them() {
         let mut graph = Graph::default();
-        graph.add(identity("weights/read", "weights:0"));
-        graph.add_constant("weights".into(), Constant::of_floats(vec![1], &[2.0]));
+        graph.add(identity("weights/read", "weights:0")).unwrap();
+        graph.add_constant("weights".into(), Constant::of_floats(vec![1], &[2.0])).unwrap();
         assert_eq!(graph.resolve("^weights/read"), "weights");
         assert_eq!(graph.constant("weights/read:0").unwrap().floats().unwrap(), [2.0]);
     }
@@ -118,8 +168,8 @@ mod tests {
     #[test]
     fn a_ring_of_identities_ends() {
         let mut graph = Graph::default();
-        graph.add(identity("a", "b"));
-        graph.add(identity("b", "a"));
+        graph.add(identity("a", "b")).unwrap();
+        graph.add(identity("b", "a")).unwrap();
         assert!(graph.constant("a").is_none());
         assert_eq!(graph.node("a").unwrap().op, "Identity");
     }

@@ -8,17 +8,23 @@
 //! inside, so that TensorRT takes it whole. What the cut leaves out (decoding the boxes, suppression) is described by
 //! the [`Manifest`] and done by [`crate::decode`].
 
-pub mod constant;
+mod anchors;
+mod constant;
 mod describe;
 mod emit;
 mod error;
+mod face_api;
+mod flatbuffer;
 mod fold;
-pub mod graph;
+mod frozen;
+mod graph;
 mod heads;
+mod kernel;
 mod labels;
 mod network;
 mod report;
 mod tfjs;
+mod tflite;
 mod write;
 
 pub use error::{Fault, ImportError};
@@ -72,8 +78,10 @@ fn import_file(path: &Path, options: &ImportOptions) -> Result<Imported, Fault> 
     let mut part = |name: &str| read(&folder.join(name));
     let graph = match format {
         Format::Tfjs => tfjs::read(&bytes, &mut part)?,
+        Format::FaceApi => face_api::read(&bytes, &mut part)?,
+        Format::Frozen => frozen::read(bytes)?,
+        Format::Tflite => tflite::read(&bytes)?,
     };
-    drop(bytes);
     let stem = || path.file_stem().map_or_else(|| "model".to_owned(), |s| s.to_string_lossy().into_owned());
     let name = options.name.clone().unwrap_or_else(stem);
     convert(graph, format, name, options)
@@ -85,7 +93,9 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
     let input = describe::input(&graph, &cut, options.size)?;
     let folded = fold::fold(&graph, &cut, [input.height as usize, input.width as usize])?;
     let layout = describe::layout(&folded.network)?;
+    let anchors = anchors::find(&graph, &layout)?;
     let mut report = Report::new(format, &graph, &cut, folded.folded, &layout);
+    report.anchors_difference = anchors.difference;
     drop(graph);
     let labels = labels::labels(options.labels.as_deref(), layout.columns - 1)?;
     let manifest = Manifest {
@@ -94,7 +104,7 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
         licence: options.licence.clone(),
         source: options.source.clone(),
         labels,
-        decode: describe::decode(&layout)?,
+        decode: describe::decode(anchors.anchors),
         input,
     };
     let onnx = emit::emit(folded.network, layout.anchors(), layout.columns);

@@ -4,8 +4,9 @@ use super::describe::Layout;
 use super::error::Fault;
 use super::graph::Graph;
 use super::heads::Cut;
-use super::tfjs;
+use super::{face_api, frozen, tfjs, tflite};
 use crate::model::onnx::proto;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +15,12 @@ use std::fmt;
 pub enum Format {
     /// TensorFlow.js graph model.
     Tfjs,
+    /// TensorFlow frozen graph.
+    Frozen,
+    /// TensorFlow Lite model.
+    Tflite,
+    /// face-api's weights.
+    FaceApi,
 }
 
 impl Format {
@@ -21,12 +28,21 @@ impl Format {
     ///
     /// # Errors
     /// [`Fault::UnknownFormat`].
-    pub fn of(bytes: &[u8]) -> Result<Self, Fault> {
+    pub fn of(bytes: &Bytes) -> Result<Self, Fault> {
         if bytes.is_empty() {
             return Err(Fault::Malformed("it is empty".into()));
         }
         if tfjs::recognises(bytes) {
             return Ok(Self::Tfjs);
+        }
+        if tflite::recognises(bytes) {
+            return Ok(Self::Tflite);
+        }
+        if face_api::recognises(bytes) {
+            return Ok(Self::FaceApi);
+        }
+        if frozen::recognises(bytes) {
+            return Ok(Self::Frozen);
         }
         let start: String = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
         Err(Fault::UnknownFormat { found: format!("it begins with the bytes {start}") })
@@ -37,6 +53,9 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tfjs => "TensorFlow.js graph model",
+            Self::Frozen => "TensorFlow frozen graph",
+            Self::Tflite => "TensorFlow Lite model",
+            Self::FaceApi => "face-api's SSD-MobileNet-v1",
         })
     }
 }
@@ -58,6 +77,9 @@ pub struct Report {
     pub layers: Vec<[usize; 3]>,
     /// Anchors of all feature maps.
     pub anchors: usize,
+    /// Largest difference between the file's own anchors and the manifest's, in units of the picture; `None` when the
+    /// file holds none.
+    pub anchors_difference: Option<f32>,
     /// Classes, without the background.
     pub classes: usize,
 }
@@ -71,14 +93,17 @@ impl Report {
         layout: &Layout,
     ) -> Self {
         let found = graph.nodes().iter().filter(|n| n.op != "Const").count();
+        // What flattens and joins the heads is kept, in another form.
+        let kept = cut.order.len() + cut.boxes.len() + cut.logits.len() + 2;
         Self {
             format,
             found,
-            cut: found.saturating_sub(cut.order.len()),
+            cut: found.saturating_sub(kept),
             folded,
             kept: BTreeMap::new(),
             layers: layout.layers.clone(),
             anchors: layout.anchors(),
+            anchors_difference: None,
             classes: layout.columns - 1,
         }
     }
@@ -99,6 +124,10 @@ impl fmt::Display for Report {
         let layers: Vec<String> = self.layers.iter().map(|[h, w, a]| format!("{h}x{w}x{a}")).collect();
         writeln!(f, "found   {} with {} nodes", self.format, self.found)?;
         writeln!(f, "        {} anchors ({}), {} classes", self.anchors, layers.join(" "), self.classes)?;
+        match self.anchors_difference {
+            Some(difference) => writeln!(f, "        anchors as in the file, to within {difference:.1e}")?,
+            None => writeln!(f, "        anchors of the Object Detection API's defaults; the file holds none")?,
+        }
         writeln!(f, "cut     {} nodes of preprocessing, box decoding and suppression", self.cut)?;
         writeln!(f, "folded  {}", counts(&self.folded))?;
         write!(f, "kept    {}", counts(&self.kept))

@@ -82,6 +82,13 @@ pub(super) struct WeightGroup {
     weights: Vec<WeightJson>,
 }
 
+impl WeightGroup {
+    /// Names of its weights.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.weights.iter().map(|w| w.name.as_str())
+    }
+}
+
 #[derive(Deserialize)]
 struct WeightJson {
     name: String,
@@ -106,7 +113,9 @@ struct Probe {
 
 /// Whether `json` is an object with a model topology.
 pub fn recognises(json: &[u8]) -> bool {
-    serde_json::from_slice::<Probe>(json).is_ok_and(|p| p.model_topology.is_some())
+    // A list would be taken for the struct's fields in their order.
+    let object = json.trim_ascii_start().first() == Some(&b'{');
+    object && serde_json::from_slice::<Probe>(json).is_ok_and(|p| p.model_topology.is_some())
 }
 
 /// Reads a TensorFlow.js graph model. `shard` gives the bytes of a file named in the weights manifest.
@@ -118,11 +127,11 @@ pub fn read(json: &[u8], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) ->
     let mut graph = Graph::default();
     for node in model.model_topology.node {
         let attributes = node.attr.map(|a| Box::new(attributes(*a)));
-        graph.add(Node { name: node.name, op: node.op, inputs: node.input, attributes });
+        graph.add(Node { name: node.name, op: node.op, inputs: node.input, attributes })?;
     }
     for group in &model.weights_manifest {
         for (name, constant) in constants(group, shard)? {
-            graph.add_constant(name, constant);
+            graph.add_constant(name, constant)?;
         }
     }
     Ok(graph)
@@ -178,7 +187,7 @@ fn join(paths: &[String], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -
 
 fn constant(weight: &WeightJson, raw: Bytes) -> Result<Constant, Fault> {
     let (dtype, quantisation) = match &weight.quantization {
-        Some(q) if weight.dtype == "float32" => {
+        Some(q) if matches!(weight.dtype.as_str(), "float32" | "int32") => {
             (q.dtype.as_str(), Quantisation::ScaleMin { scale: q.scale, min: q.min })
         }
         Some(_) => return Err(Fault::DataType { name: weight.name.clone(), found: weight.dtype.clone() }),
@@ -207,6 +216,7 @@ fn attributes(json: AttrsJson) -> Attributes {
         padding: text(json.padding),
         data_format: text(json.data_format),
         epsilon: json.epsilon.and_then(|a| a.f),
+        ..Attributes::default()
     }
 }
 

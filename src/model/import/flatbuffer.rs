@@ -1,0 +1,131 @@
+//! FlatBuffers, read with every offset checked: the generated readers of that format trust the file.
+
+use super::error::Fault;
+use bytes::Bytes;
+
+/// A table somewhere in the file.
+#[derive(Clone, Debug)]
+pub struct Table {
+    file: Bytes,
+    at: usize,
+    /// Offsets of its fields from `at`, two bytes each.
+    fields: Bytes,
+}
+
+impl Table {
+    /// The table at the root of `file`.
+    ///
+    /// # Errors
+    /// [`Fault::Malformed`], as everywhere here, when an offset leads out of the file.
+    pub fn root(file: &Bytes) -> Result<Self, Fault> {
+        Self::at(file, offset_at(file, 0)?)
+    }
+
+    fn at(file: &Bytes, at: usize) -> Result<Self, Fault> {
+        let back = i32::from_le_bytes(array(file, at)?);
+        let vtable = i64::try_from(at).ok().and_then(|a| usize::try_from(a - i64::from(back)).ok());
+        let vtable = vtable.ok_or_else(outside)?;
+        let size = usize::from(u16::from_le_bytes(array(file, vtable)?));
+        let end = vtable.checked_add(size).filter(|&end| size >= 4 && end <= file.len()).ok_or_else(outside)?;
+        Ok(Self { file: file.clone(), at, fields: file.slice(vtable + 4..end) })
+    }
+
+    /// Where field number `field` stands; `None` when it is absent, which means its default.
+    fn field(&self, field: usize) -> Option<usize> {
+        let entry = self.fields.get(2 * field..2 * field + 2)?;
+        match u16::from_le_bytes([entry[0], entry[1]]) {
+            0 => None,
+            offset => Some(self.at + usize::from(offset)),
+        }
+    }
+
+    /// A field of one byte.
+    pub fn byte(&self, field: usize) -> Result<Option<u8>, Fault> {
+        self.field(field).map(|at| array::<1>(&self.file, at).map(|[b]| b)).transpose()
+    }
+
+    /// A field of a 32-bit integer.
+    pub fn int(&self, field: usize) -> Result<Option<i32>, Fault> {
+        self.field(field).map(|at| array(&self.file, at).map(i32::from_le_bytes)).transpose()
+    }
+
+    /// A field that is a table.
+    pub fn table(&self, field: usize) -> Result<Option<Self>, Fault> {
+        let table = |at| Self::at(&self.file, offset_at(&self.file, at)?);
+        self.field(field).map(table).transpose()
+    }
+
+    /// The elements of a vector of tables, each checked when it is asked for; none when the field is absent.
+    pub fn tables(&self, field: usize) -> Result<Vec<Self>, Fault> {
+        let Some((start, count)) = self.vector(field, 4)? else {
+            return Ok(Vec::new());
+        };
+        if count > MAX_TABLES {
+            return Err(Fault::TooMany { what: "entries in one list", most: MAX_TABLES });
+        }
+        (0..count).map(|i| Self::at(&self.file, offset_at(&self.file, start + 4 * i)?)).collect()
+    }
+
+    /// The elements of a vector of 32-bit integers.
+    pub fn ints(&self, field: usize) -> Result<Vec<i32>, Fault> {
+        Ok(self.elements::<4>(field)?.into_iter().map(i32::from_le_bytes).collect())
+    }
+
+    /// The elements of a vector of 64-bit integers.
+    pub fn longs(&self, field: usize) -> Result<Vec<i64>, Fault> {
+        Ok(self.elements::<8>(field)?.into_iter().map(i64::from_le_bytes).collect())
+    }
+
+    /// The elements of a vector of floats.
+    pub fn floats(&self, field: usize) -> Result<Vec<f32>, Fault> {
+        Ok(self.elements::<4>(field)?.into_iter().map(f32::from_le_bytes).collect())
+    }
+
+    /// A vector of bytes or a text, shared with the file; empty when the field is absent.
+    pub fn bytes(&self, field: usize) -> Result<Bytes, Fault> {
+        let range = self.vector(field, 1)?;
+        Ok(range.map_or_else(Bytes::new, |(start, count)| self.file.slice(start..start + count)))
+    }
+
+    fn elements<const N: usize>(&self, field: usize) -> Result<Vec<[u8; N]>, Fault> {
+        let Some((start, count)) = self.vector(field, N)? else {
+            return Ok(Vec::new());
+        };
+        if count > MAX_TABLES {
+            return Err(Fault::TooMany { what: "entries in one list", most: MAX_TABLES });
+        }
+        Ok(self.file[start..start + N * count].as_chunks::<N>().0.to_vec())
+    }
+
+    /// First byte and number of elements of a vector whose elements have `size` bytes; all of it lies in the file.
+    fn vector(&self, field: usize, size: usize) -> Result<Option<(usize, usize)>, Fault> {
+        let Some(at) = self.field(field) else {
+            return Ok(None);
+        };
+        let at = offset_at(&self.file, at)?;
+        let count = u32::from_le_bytes(array(&self.file, at)?) as usize;
+        let end = count.checked_mul(size).and_then(|bytes| bytes.checked_add(at + 4));
+        match end {
+            Some(end) if end <= self.file.len() => Ok(Some((at + 4, count))),
+            _ => Err(outside()),
+        }
+    }
+}
+
+/// The most entries of a list of tables or numbers; whole detectors have a few hundred.
+const MAX_TABLES: usize = 1 << 16;
+
+/// The place to which the offset at `at` points.
+fn offset_at(file: &Bytes, at: usize) -> Result<usize, Fault> {
+    let offset = u32::from_le_bytes(array(file, at)?) as usize;
+    at.checked_add(offset).filter(|&to| to < file.len()).ok_or_else(outside)
+}
+
+fn array<const N: usize>(file: &Bytes, at: usize) -> Result<[u8; N], Fault> {
+    let end = at.checked_add(N).ok_or_else(outside)?;
+    file.get(at..end).and_then(|bytes| bytes.try_into().ok()).ok_or_else(outside)
+}
+
+fn outside() -> Fault {
+    Fault::Malformed("an offset leads out of the file".into())
+}

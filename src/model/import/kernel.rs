@@ -1,0 +1,112 @@
+//! A convolution's weights: from the orders of the formats to ONNX's.
+
+use super::graph::{Filter, Node};
+
+/// Dimensions of a convolution's weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Rows and columns.
+    pub size: [usize; 2],
+    /// Dimensions in ONNX's order: outputs, inputs of a group, rows, columns.
+    pub dims: [usize; 4],
+    /// Groups of channels kept apart.
+    pub groups: usize,
+    filter: Filter,
+}
+
+impl Kernel {
+    /// The kernel of `node`, whose weights have the dimensions `dims` in the order `filter`, over `channels` channels;
+    /// `None` when these do not go together.
+    ///
+    /// Output `c * M + m` of a depthwise convolution is multiplier `m` of channel `c`, in both formats: TensorFlow
+    /// Lite's `[1, rows, columns, C * M]` has the elements of TensorFlow's `[rows, columns, C, M]` in their order.
+    pub fn of(node: &Node, dims: &[usize], filter: Filter, channels: usize) -> Option<Self> {
+        let &[first, second, third, fourth] = dims else {
+            return None;
+        };
+        if dims.contains(&0) || channels == 0 {
+            return None;
+        }
+        let depthwise = node.op != "Conv2D";
+        let (size, inputs, outputs, filter) = match (depthwise, filter) {
+            (false, Filter::OutputsLast) => ([first, second], third, fourth, filter),
+            (false, Filter::OutputsFirst) => ([second, third], fourth, first, filter),
+            (true, Filter::OutputsLast) => ([first, second], third, third.checked_mul(fourth)?, filter),
+            (true, Filter::OutputsFirst) if first == 1 && fourth.is_multiple_of(channels) => {
+                ([second, third], channels, fourth, Filter::OutputsLast)
+            }
+            (true, Filter::OutputsFirst) => return None,
+        };
+        let (inputs_of_group, groups) = if depthwise { (1, channels) } else { (inputs, 1) };
+        let dims = [outputs, inputs_of_group, size[0], size[1]];
+        (inputs == channels).then_some(Self { size, dims, groups, filter })
+    }
+
+    /// The weights in the order of [`Kernel::dims`].
+    pub fn channels_first(&self, values: Vec<f32>) -> Vec<f32> {
+        let [outputs, inputs, rows, columns] = self.dims;
+        let taps = rows * columns;
+        let at = |output: usize, input: usize, tap: usize| match self.filter {
+            Filter::OutputsLast => (tap * inputs + input) * outputs + output,
+            Filter::OutputsFirst => (output * taps + tap) * inputs + input,
+        };
+        let mut turned = Vec::with_capacity(values.len());
+        for output in 0..outputs {
+            for input in 0..inputs {
+                turned.extend((0..taps).map(|tap| values[at(output, input, tap)]));
+            }
+        }
+        turned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(op: &str) -> Node {
+        Node { op: op.into(), ..Node::default() }
+    }
+
+    #[test]
+    fn both_orders_give_the_same_weights() {
+        // Two outputs, three inputs, one row, two columns; the value names its place.
+        let value = |o: usize, i: usize, t: usize| (100 * o + 10 * i + t) as f32;
+        let mut last = Vec::new();
+        let mut first = Vec::new();
+        for t in 0..2 {
+            for i in 0..3 {
+                last.extend((0..2).map(|o| value(o, i, t)));
+            }
+        }
+        for o in 0..2 {
+            for t in 0..2 {
+                first.extend((0..3).map(|i| value(o, i, t)));
+            }
+        }
+        let conv = node("Conv2D");
+        let by_last = Kernel::of(&conv, &[1, 2, 3, 2], Filter::OutputsLast, 3).unwrap();
+        let by_first = Kernel::of(&conv, &[2, 1, 2, 3], Filter::OutputsFirst, 3).unwrap();
+        assert_eq!((by_last.dims, by_first.dims), ([2, 3, 1, 2], [2, 3, 1, 2]));
+        let turned = by_last.channels_first(last);
+        assert_eq!(turned[..4], [0.0, 1.0, 10.0, 11.0]);
+        assert_eq!(turned, by_first.channels_first(first));
+    }
+
+    #[test]
+    fn a_depthwise_kernel_has_one_group_for_each_channel() {
+        let node = node("DepthwiseConv2dNative");
+        let wide = Kernel::of(&node, &[3, 3, 8, 2], Filter::OutputsLast, 8).unwrap();
+        let lite = Kernel::of(&node, &[1, 3, 3, 16], Filter::OutputsFirst, 8).unwrap();
+        assert_eq!((wide.dims, wide.groups), ([16, 1, 3, 3], 8));
+        assert_eq!((lite.dims, lite.groups, lite.filter), (wide.dims, wide.groups, wide.filter));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_no_kernel() {
+        let conv = node("Conv2D");
+        for dims in [&[3, 3, 4, 8][..], &[3, 3, 3, 0], &[3, 3, 3]] {
+            assert_eq!(Kernel::of(&conv, dims, Filter::OutputsLast, 3), None);
+        }
+    }
+}
