@@ -60,8 +60,27 @@ pub enum CameraState {
     Retrying,
     /// It has failed for good: its configuration can never work.
     Failed,
+    /// It has played its file to the end, and was not told to begin again.
+    Ended,
+    /// Only a new process can bring it back: leave with exit code 75, so that the service manager starts one.
+    Stuck,
     /// Switched off by its owner.
     Disabled,
+}
+
+impl fmt::Display for CameraState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stalled => "stalled",
+            Self::Retrying => "retrying",
+            Self::Failed => "failed",
+            Self::Ended => "ended",
+            Self::Stuck => "stuck",
+            Self::Disabled => "disabled",
+        })
+    }
 }
 
 /// What the API says of a camera.
@@ -83,6 +102,22 @@ pub struct CameraStatus {
     pub pipeline: String,
     /// The source as the user wrote it, with passwords removed.
     pub source: String,
+}
+
+impl CameraStatus {
+    /// A camera that has not begun yet; `source` is shown as it is, so it must hold no password.
+    pub fn new(source: String) -> Self {
+        Self {
+            state: CameraState::Starting,
+            fps: 0.0,
+            size: None,
+            frames: 0,
+            restarts: 0,
+            last_error: None,
+            pipeline: String::new(),
+            source,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,23 @@ pub struct Frame {
     pub source_size: Size,
     /// The pixels, already scaled to the model's input size.
     pub pixels: Pixels,
+    /// Whether anything moved since the frame before.
+    pub motion: Motion,
     /// When the frame left the source, on the monotonic clock.
     pub arrived: Instant,
+}
+
+/// Whether a picture differs from those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Motion {
+    /// Nobody asked: the camera has no motion gate.
+    #[default]
+    Unmeasured,
+    /// Nothing moved: the detections of the last moving picture still hold.
+    Still,
+    /// Something moved.
+    Moving,
 }
 
 /// Interleaved 8-bit RGBA (or RGBx) pixels, rows from top to bottom.

@@ -43,10 +43,22 @@ pub enum Next {
     Closed,
 }
 
+/// What [`Sender::wait_for_room`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// The slot is empty, or gone: a frame that is put now replaces none.
+    Free,
+    /// The engine has not come to the frame in the slot yet.
+    None,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
+    /// A slot was filled, or the mailroom closed: for the reader.
     filled: Condvar,
+    /// A slot was emptied: for the writers that would rather wait than replace a frame.
+    emptied: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +100,7 @@ impl Mailroom {
                 let index = (self.next + step) % count;
                 if let Some(frame) = state.slots[index].frame.take() {
                     self.next = (index + 1) % count;
+                    self.shared.emptied.notify_all();
                     return Next::Frame(state.slots[index].camera.clone(), frame);
                 }
             }
@@ -124,6 +137,7 @@ impl Desk {
     pub fn close(&self) {
         self.shared.lock().closed = true;
         self.shared.filled.notify_all();
+        self.shared.emptied.notify_all();
     }
 }
 
@@ -138,5 +152,15 @@ impl Sender {
         }
         drop(state);
         self.shared.filled.notify_one();
+    }
+
+    /// Waits up to `patience` until the engine has taken the frame in the slot.
+    pub fn wait_for_room(&self, patience: Duration) -> Room {
+        let taken = |state: &mut State| {
+            !state.closed && state.slots.iter().any(|slot| slot.camera == self.camera && slot.frame.is_some())
+        };
+        let state = self.shared.lock();
+        let waited = self.shared.emptied.wait_timeout_while(state, patience, taken);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() { Room::None } else { Room::Free }
     }
 }

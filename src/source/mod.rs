@@ -1,1 +1,202 @@
 //! Sources: cameras, files and test pictures through GStreamer; the only room that knows it.
+//!
+//! ```text
+//!              one thread for each camera                one for each attempt
+//!  Handle ──▶ supervisor ─ Machine: what now? ─ Step ──▶ pipeline: build, run, take down
+//!                 ▲                                         │ streaming threads of GStreamer
+//!                 └──── first frame, end, fault, closed ────┤
+//!                                                           ▼
+//!             source ─▶ [pace] ─▶ tap (number, time) ─┬─▶ scale ─▶ infer ─────────────▶ mailbox
+//!                                                     └─▶ gate (someone watches?) ─▶ JPEG ─▶ pictures
+//! ```
+//!
+//! Behind the one place where a file is held to its pace, everything is as with a live camera: queues hold one
+//! frame, the latest wins.
+
+mod auto;
+mod config;
+mod describe;
+mod error;
+mod hints;
+mod images;
+mod machine;
+mod pipeline;
+pub mod scale;
+mod sinks;
+mod stamps;
+mod supervisor;
+mod uri;
+mod watch;
+
+pub use auto::choose_auto;
+pub use config::{BadFps, Config, Flip, Fps};
+pub use error::SourceError;
+pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice};
+
+use crate::{
+    camera::{CameraName, CameraStatus},
+    geometry::Size,
+    mailbox,
+    pictures::Pictures,
+};
+use machine::{Ending, Limits, Machine};
+use pipeline::Plan;
+use stamps::Tap;
+use std::{
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+    time::Instant,
+};
+use supervisor::{Signal, Supervisor};
+use tokio::sync::watch as tokio_watch;
+
+/// Where a camera's frames, pictures and state go.
+#[derive(Debug)]
+pub struct Outlet {
+    /// The camera's name.
+    pub camera: CameraName,
+    /// Small pixels for the model.
+    pub frames: mailbox::Sender,
+    /// JPEG pictures, encoded while someone watches.
+    pub pictures: Arc<Pictures>,
+    /// What the API says of the camera. Frame numbers go on from the `frames` in it.
+    pub status: tokio_watch::Sender<CameraStatus>,
+}
+
+/// A running source; dropping it stops the source without waiting.
+#[derive(Debug)]
+pub struct Handle {
+    camera: CameraName,
+    signals: mpsc::Sender<Signal>,
+    done: mpsc::Receiver<()>,
+}
+
+/// Starts the source of one camera, with pixels of the model's `input` size.
+///
+/// Returns as soon as its thread runs; whether pictures come is in the outlet's status.
+///
+/// # Errors
+/// What can be known before the pipeline runs: a missing file, an option that does not fit, GStreamer missing.
+/// [`SourceError::is_config`] tells whether trying again can help.
+pub fn spawn(config: Config, input: Size, outlet: Outlet) -> Result<Handle, SourceError> {
+    initialise()?;
+    let config = resolved(config);
+    check(&config)?;
+    let interval = config.fps.map(Fps::interval);
+    let tap = Arc::new(Tap::new(outlet.status.borrow().frames, interval));
+    let plan = Arc::new(Plan {
+        text: describe::pipeline(&config, input),
+        interval: interval.unwrap_or(images::INTERVAL),
+        tap,
+        uri: config.uri,
+    });
+    outlet.status.send_modify(|status| {
+        status.source = plan.uri.to_string();
+        status.pipeline.clone_from(&plan.text);
+    });
+    let machine = Machine::new(limits(&plan), Ending::of(&plan.uri), jitter, Instant::now());
+    let camera = outlet.camera.clone();
+    let (signals, inbox) = mpsc::channel();
+    let (finished, done) = mpsc::channel();
+    let supervisor = Supervisor::new(plan, outlet, machine, signals.clone(), inbox);
+    thread::Builder::new()
+        .name(supervisor::thread_name("cam", camera.as_str()))
+        .spawn(move || {
+            let _finished = finished; // dropped when the thread ends, also by a panic
+            supervisor.run();
+        })
+        .map_err(|error| SourceError::Thread { camera: camera.to_string(), error })?;
+    Ok(Handle { camera, signals, done })
+}
+
+impl Handle {
+    /// Switches the camera on, and tries again one that has failed or ended.
+    pub fn enable(&self) {
+        let _ = self.signals.send(Signal::Enable);
+    }
+
+    /// Switches the camera off.
+    pub fn disable(&self) {
+        let _ = self.signals.send(Signal::Disable);
+    }
+
+    /// Tells the source to stop, without waiting for it: to stop many at once, tell all, then [`Handle::stop`] each.
+    pub fn begin_stop(&self) {
+        let _ = self.signals.send(Signal::Stop);
+    }
+
+    /// Stops the source and waits until its pipeline is down, at most until `deadline`.
+    ///
+    /// # Errors
+    /// [`SourceError::StopLate`] when a driver holds it up; its threads are left behind.
+    pub fn stop(self, deadline: Instant) -> Result<(), SourceError> {
+        self.begin_stop();
+        match self.done.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(SourceError::StopLate { camera: self.camera.to_string() }),
+            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.begin_stop();
+    }
+}
+
+fn initialise() -> Result<(), SourceError> {
+    gstreamer::init().map_err(|error| SourceError::GStreamer(error.to_string()))
+}
+
+/// `config` with `auto` replaced by what there is.
+fn resolved(mut config: Config) -> Config {
+    if config.uri == SourceUri::Auto {
+        let (uri, why) = choose_auto(None);
+        tracing::info!(source = %uri, "{why}");
+        config.uri = uri;
+    }
+    config
+}
+
+/// Everything that can be known to be wrong before the pipeline is built.
+fn check(config: &Config) -> Result<(), SourceError> {
+    match &config.uri {
+        SourceUri::File { path, .. } => check_video(path),
+        SourceUri::Images { path, .. } => images::files(path).map(drop),
+        SourceUri::Auto | SourceUri::Test { .. } => Ok(()),
+        other => Err(SourceError::Option {
+            option: "source",
+            uri: other.to_string(),
+            reason: "this kind is not built yet; use file://, images:// or test://",
+        }),
+    }
+}
+
+fn check_video(path: &Path) -> Result<(), SourceError> {
+    let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
+    let unfit = |problem| SourceError::Unfit { path: path.into(), problem };
+    let about = fs::metadata(path).map_err(unreadable)?;
+    if about.is_dir() {
+        return Err(unfit("is a folder; name a video file, or use images:// for a folder of pictures"));
+    }
+    fs::File::open(path).map_err(unreadable)?;
+    if about.is_file() && about.len() == 0 {
+        return Err(unfit("is empty (0 bytes); name a video file"));
+    }
+    Ok(())
+}
+
+fn limits(plan: &Plan) -> Limits {
+    let mut limits = Limits::default();
+    limits.stall = limits.stall.max(plan.interval * 4);
+    limits
+}
+
+/// 0.75 to 1.0, different at each call.
+fn jitter() -> f64 {
+    let random = RandomState::new().build_hasher().finish();
+    0.75 + 0.25 * (random >> 11) as f64 / (1u64 << 53) as f64
+}

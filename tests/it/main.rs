@@ -6,4 +6,5 @@ mod eval;
 mod import;
 mod infer;
 mod preprocess;
+mod source;
 mod support;

@@ -1,0 +1,62 @@
+//! What GStreamer says, in words that name the thing and the way out.
+
+use super::{
+    error::{Cure, Fault, SourceError},
+    uri::SourceUri,
+};
+use gstreamer::{self as gst, prelude::*};
+
+/// The Debian package with an element, where it is one that sources use.
+fn package(element: &str) -> &'static str {
+    match element {
+        "videoconvert" | "videoscale" | "videotestsrc" | "appsrc" | "appsink" | "uridecodebin" | "decodebin" => {
+            "gstreamer1.0-plugins-base"
+        }
+        "v4l2src" | "jpegdec" | "jpegenc" | "videoflip" | "videocrop" | "rtspsrc" | "souphttpsrc"
+        | "multipartdemux" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" => "gstreamer1.0-plugins-good",
+        "h264parse" | "h265parse" => "gstreamer1.0-plugins-bad",
+        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegenc" => "nvidia-l4t-gstreamer",
+        _ => "the GStreamer plugin that has it",
+    }
+}
+
+/// The error for an element that is not there.
+pub(super) fn missing_element(element: &str) -> SourceError {
+    SourceError::MissingElement { element: element.into(), hint: format!("install {}", package(element)) }
+}
+
+/// The error for a pipeline that can not be parsed.
+pub(super) fn of_parse_error(text: &str, error: &gst::glib::Error) -> SourceError {
+    let message = error.message();
+    if error.matches(gst::ParseError::NoSuchElement) {
+        missing_element(message.split('"').nth(1).unwrap_or(message))
+    } else {
+        SourceError::Pipeline { pipeline: text.into(), message: message.into() }
+    }
+}
+
+/// The name of what a missing-plugin message misses, for example "H.264 (High Profile) decoder".
+pub(super) fn missing_plugin(structure: &gst::StructureRef) -> Option<String> {
+    (structure.name() == "missing-plugin").then(|| structure.get::<String>("name").ok())?
+}
+
+/// The fault for an error on the bus of `uri`'s pipeline; `missing` is the decoder that was found missing just before.
+pub(super) fn of_bus_error(error: &gst::message::Error, missing: Option<&str>, uri: &SourceUri) -> Fault {
+    let (what, by) = (error.error(), error.src().map_or_else(|| "the pipeline".into(), |source| source.name()));
+    let is_missing = what.matches(gst::CoreError::MissingPlugin) || what.matches(gst::StreamError::CodecNotFound);
+    if let Some(missing) = missing.filter(|_| is_missing) {
+        return Fault::lasting(format!(
+            "there is no {missing} on this machine; install gstreamer1.0-libav, or convert the video to H.264"
+        ));
+    }
+    let text = format!("{by}: {}", what.message());
+    if what.matches(gst::ResourceError::NotAuthorized) {
+        return Fault {
+            cure: Cure::RetrySeldom,
+            text: format!("{text}; check the camera's user and password in the configuration"),
+        };
+    }
+    // A file stays what it is; what a camera sends may be better next time.
+    let never = is_missing || !uri.is_live() && what.is::<gst::StreamError>();
+    Fault { cure: if never { Cure::Reconfigure } else { Cure::Retry }, text }
+}

@@ -1,0 +1,349 @@
+//! One attempt at a source: builds its pipeline, lets it run, takes it down, on a thread of its own, because a
+//! broken camera's driver may hold up any of these calls.
+
+use super::{
+    Outlet,
+    error::Fault,
+    hints,
+    images::Feeder,
+    sinks::{self, WhenFull},
+    stamps::{Tap, Verdict},
+    uri::{AtEnd, Pace, SourceUri},
+    watch::Progress,
+};
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::{AppSink, AppSrc};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+/// What is built in every attempt.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub uri: SourceUri,
+    /// The pipeline in GStreamer's notation.
+    pub text: String,
+    /// The time from one picture to the next, for pictures from files.
+    pub interval: Duration,
+    pub tap: Arc<Tap>,
+}
+
+/// What happens in an attempt, told to the supervisor.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// The first frame is out.
+    FirstFrame,
+    /// Every sink has seen the end.
+    EndOfStream,
+    /// It can not go on.
+    Fault(Fault),
+    /// It is taken down; nothing more will come.
+    Closed,
+}
+
+/// What the attempt's thread is told.
+#[derive(Debug)]
+enum Control {
+    /// The first buffer waits before the pace-maker.
+    Primed,
+    Rewind,
+    Close,
+}
+
+/// A running attempt, as the supervisor holds it.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    control: mpsc::Sender<Control>,
+    pub progress: Arc<Progress>,
+}
+
+impl Attempt {
+    /// Starts the thread `name`; what happens is told to `tell`.
+    pub fn start(
+        name: String,
+        plan: Arc<Plan>,
+        outlet: &Outlet,
+        tell: impl Fn(Happening) + Clone + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let (control, orders) = mpsc::channel();
+        let progress = Arc::new(Progress::default());
+        let job =
+            Job { plan, frames: outlet.frames.clone(), pictures: outlet.pictures.clone(), progress: progress.clone() };
+        let own_control = control.clone();
+        thread::Builder::new().name(name).spawn(move || {
+            if let Err(fault) = job.run(own_control, &orders, tell.clone()) {
+                tell(Happening::Fault(fault));
+                // The supervisor answers every fault with an order to close.
+                while !matches!(orders.recv(), Ok(Control::Close) | Err(_)) {}
+            }
+            tell(Happening::Closed);
+        })?;
+        Ok(Self { control, progress })
+    }
+
+    /// Begins the file again.
+    pub fn rewind(&self) {
+        let _ = self.control.send(Control::Rewind); // a thread that is gone has said so
+    }
+
+    /// Takes the pipeline down; [`Happening::Closed`] follows, unless a driver hangs.
+    pub fn close(&self) {
+        self.progress.close();
+        let _ = self.control.send(Control::Close);
+    }
+}
+
+struct Job {
+    plan: Arc<Plan>,
+    frames: crate::mailbox::Sender,
+    pictures: Arc<crate::pictures::Pictures>,
+    progress: Arc<Progress>,
+}
+
+impl Job {
+    fn run(
+        self,
+        control: mpsc::Sender<Control>,
+        orders: &mpsc::Receiver<Control>,
+        tell: impl Fn(Happening) + Clone + Send + Sync + 'static,
+    ) -> Result<(), Fault> {
+        self.plan.tap.reset();
+        let pipeline = parse(&self.plan.text)?;
+        listen(&pipeline, self.plan.uri.clone(), tell.clone());
+        self.wire(&pipeline, control, tell)?;
+        let result = self.play(&pipeline, orders);
+        self.progress.close();
+        let _ = pipeline.set_state(gst::State::Null);
+        result
+    }
+
+    /// Connects the pipeline's named elements to the outlet.
+    fn wire(
+        &self,
+        pipeline: &gst::Pipeline,
+        control: mpsc::Sender<Control>,
+        tell: impl Fn(Happening) + Send + Sync + 'static,
+    ) -> Result<(), Fault> {
+        let pace = pipeline.by_name("pace");
+        let tap = named::<gst::Element>(pipeline, "tap")?;
+        number_at(&tap, pace.as_ref().unwrap_or(&tap), self.plan.tap.clone())?;
+        if let Some(pace) = &pace {
+            keep_pace(pace, &self.plan.uri, control)?;
+        }
+        let when_full = match self.plan.uri {
+            SourceUri::File { pace: Pace::Unlimited, .. } => WhenFull::Wait,
+            _ => WhenFull::Replace,
+        };
+        let infer = named::<AppSink>(pipeline, "infer")?;
+        sinks::deliver_frames(&infer, self.plan.tap.clone(), self.progress.clone(), self.frames.clone(), when_full);
+        tell_first_buffer(&infer, move || tell(Happening::FirstFrame))?;
+        sinks::deliver_pictures(&named(pipeline, "pictures")?, self.plan.tap.clone(), self.pictures.clone());
+        let pictures = self.pictures.clone();
+        sink_pad(&named::<gst::Element>(pipeline, "gate")?)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if pictures.wanted() { gst::PadProbeReturn::Ok } else { drop_buffer(info) }
+        });
+        if let SourceUri::Images { path, end } = &self.plan.uri {
+            Feeder::new(path, *end, self.plan.interval)?.feed(&named::<AppSrc>(pipeline, "source")?);
+        }
+        Ok(())
+    }
+
+    /// Lets the pipeline run until it is to close.
+    fn play(&self, pipeline: &gst::Pipeline, orders: &mpsc::Receiver<Control>) -> Result<(), Fault> {
+        // What keeps its own pace waits in PAUSED for its first buffer, so that this one comes due at PLAYING.
+        let paced = pipeline.by_name("pace").is_some_and(|pace| pace.property::<bool>("sync"));
+        start(pipeline, if paced { gst::State::Paused } else { gst::State::Playing })?;
+        loop {
+            match orders.recv() {
+                Ok(Control::Primed) if paced => start(pipeline, gst::State::Playing)?,
+                Ok(Control::Primed) => {}
+                Ok(Control::Rewind) => rewind(pipeline)?,
+                Ok(Control::Close) | Err(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<gst::Pipeline, Fault> {
+    let element = gst::parse::launch(text).map_err(|error| hints::of_parse_error(text, &error))?;
+    element.downcast().map_err(|_| Fault::lasting(format!("`{text}` is not a pipeline")))
+}
+
+fn start(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), Fault> {
+    // The element at fault says more on the bus, and its message comes first.
+    pipeline.set_state(state).map(drop).map_err(|_| Fault::passing("the pipeline does not start"))
+}
+
+/// Plays the file from its beginning again. The seek goes up from the pace-maker, once: sent to the pipeline, it would
+/// come from each of the two sinks, and the first frames would come twice.
+fn rewind(pipeline: &gst::Pipeline) -> Result<(), Fault> {
+    let seek = gst::event::Seek::new(
+        1.0,
+        gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT,
+        gst::SeekType::Set,
+        gst::ClockTime::ZERO,
+        gst::SeekType::None,
+        gst::ClockTime::NONE,
+    );
+    if sink_pad(&named::<gst::Element>(pipeline, "pace")?)?.push_event(seek) {
+        Ok(())
+    } else {
+        Err(Fault::passing("the file can not be played from its beginning again"))
+    }
+}
+
+fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
+    pipeline
+        .by_name(name)
+        .and_then(|element| element.dynamic_cast().ok())
+        .ok_or_else(|| Fault::lasting(format!("the pipeline has no element `{name}` of the right kind")))
+}
+
+fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fault> {
+    element
+        .static_pad("sink")
+        .ok_or_else(|| Fault::lasting(format!("the element `{}` has no sink pad", element.as_ref().name())))
+}
+
+/// Passes errors and the end of the stream on; everything else on the bus is dropped.
+fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(Happening) + Send + Sync + 'static) {
+    let Some(bus) = pipeline.bus() else { return };
+    let missing: Mutex<Option<String>> = Mutex::default();
+    // The pipeline may repeat what its sinks said of one and the same end.
+    let last_end: Mutex<Option<gst::Seqnum>> = Mutex::default();
+    bus.set_sync_handler(move |_, message| {
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                let missing = missing.lock().ok().and_then(|mut missing| missing.take());
+                tell(Happening::Fault(hints::of_bus_error(error, missing.as_deref(), &uri)));
+            }
+            gst::MessageView::Eos(_) => {
+                let end = message.seqnum();
+                if last_end.lock().is_ok_and(|mut last| last.replace(end) != Some(end)) {
+                    tell(Happening::EndOfStream);
+                }
+            }
+            gst::MessageView::Element(element) => {
+                if let Some(name) = element.structure().and_then(hints::missing_plugin)
+                    && let Ok(mut missing) = missing.lock()
+                {
+                    *missing = Some(name);
+                }
+            }
+            _ => {}
+        }
+        gst::BusSyncReply::Drop
+    });
+}
+
+/// Numbers every buffer that enters the tee.
+fn number_at(tee: &gst::Element, keeper: &gst::Element, tap: Arc<Tap>) -> Result<(), Fault> {
+    let keeper = keeper.downgrade();
+    sink_pad(tee)?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(event) = info.event() {
+            tap.event(event);
+        } else if let (Some(keeper), Some(buffer)) = (keeper.upgrade(), info.buffer_mut())
+            && tap.buffer(&keeper, buffer) == Verdict::TooSoon
+        {
+            return drop_buffer(info);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Says when the first buffer waits before the pace-maker; sets its speed; and after each rewinding lets the first
+/// buffer come due when the last frame's time is over, or at once if it comes later than that.
+fn keep_pace(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<Control>) -> Result<(), Fault> {
+    let speed = match uri {
+        SourceUri::File { pace: Pace::Times(speed), .. } => *speed,
+        _ => 1.0,
+    };
+    let rewinds = matches!(uri, SourceUri::File { end: AtEnd::Loop, .. });
+    let primed = AtomicBool::new(false);
+    let rewinder: Mutex<Rewinder> = Mutex::default();
+    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+    let keeper = pace.downgrade();
+    sink_pad(pace)?.add_probe(kinds, move |_, info| {
+        let Ok(mut rewinder) = rewinder.lock() else { return gst::PadProbeReturn::Ok };
+        if let Some(buffer) = info.buffer() {
+            if !primed.swap(true, Ordering::Relaxed) {
+                let _ = control.send(Control::Primed);
+            }
+            if rewinds && let Some(keeper) = keeper.upgrade() {
+                rewinder.buffer(&keeper, buffer);
+            }
+        } else if let Some(event) = info.event_mut() {
+            match event.view() {
+                gst::EventView::FlushStop(_) => rewinder.rewound(),
+                gst::EventView::Segment(segment) => {
+                    if let Some(mut segment) = segment.segment().downcast_ref::<gst::ClockTime>().cloned() {
+                        segment.set_rate(speed);
+                        *event = gst::event::Segment::new(&segment);
+                        rewinder.segment = Some(segment);
+                    }
+                }
+                _ => {}
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Moves the pace-maker's base time at each beginning anew.
+#[derive(Debug, Default)]
+struct Rewinder {
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// When the frame after the last one would come due, on the pipeline's clock.
+    next_due: Option<gst::ClockTime>,
+    last_running: Option<gst::ClockTime>,
+    anew: bool,
+}
+
+impl Rewinder {
+    fn rewound(&mut self) {
+        self.anew = true;
+        self.last_running = None;
+    }
+
+    fn buffer(&mut self, keeper: &gst::Element, buffer: &gst::Buffer) {
+        let Some(running) =
+            self.segment.as_ref().zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts))
+        else {
+            return;
+        };
+        let Some(now) = keeper.clock().map(|clock| clock.time()) else { return };
+        if std::mem::take(&mut self.anew) {
+            let due = self.next_due.map_or(now, |due| due.max(now));
+            keeper.set_base_time(due.saturating_sub(running));
+        }
+        let Some(base) = keeper.base_time() else { return };
+        let interval = self.last_running.map_or(gst::ClockTime::ZERO, |last| running.saturating_sub(last));
+        self.next_due = Some(base + running + interval);
+        self.last_running = Some(running);
+    }
+}
+
+/// Ends a buffer's way in a probe. `PadProbeReturn::Drop` would do the same, but with it GStreamer 1.22 complains of
+/// a null pointer for each buffer, because the binding has dropped the buffer already.
+fn drop_buffer(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
+    info.take_buffer();
+    info.flow_res = Ok(gst::FlowSuccess::Ok);
+    gst::PadProbeReturn::Handled
+}
+
+/// Calls `then` once, when the first buffer reaches `sink`.
+fn tell_first_buffer(sink: &AppSink, then: impl Fn() + Send + Sync + 'static) -> Result<(), Fault> {
+    sink_pad(sink)?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        then();
+        gst::PadProbeReturn::Remove
+    });
+    Ok(())
+}

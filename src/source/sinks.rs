@@ -1,0 +1,94 @@
+//! The two ends of a pipeline: small pixels for the mailbox, and JPEG pictures for those who watch.
+
+use super::{stamps::Tap, watch::Progress};
+use crate::{
+    frame::{Frame, Motion, Picture, Pixels},
+    geometry::Size,
+    mailbox::{self, Room},
+    pictures::Pictures,
+};
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer_app::{AppSink, AppSinkCallbacks};
+use gstreamer_video::{VideoInfo, VideoMeta};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What a sink does when the engine has not taken the frame before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhenFull {
+    /// Puts the new frame in its place: a camera.
+    Replace,
+    /// Waits: a file that plays as fast as it is looked at.
+    Wait,
+}
+
+/// Puts every sample of `sink` into the mailbox.
+pub(super) fn deliver_frames(
+    sink: &AppSink,
+    tap: Arc<Tap>,
+    progress: Arc<Progress>,
+    mailbox: mailbox::Sender,
+    when_full: WhenFull,
+) {
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let Some(pixels) = pixels(&sample) else {
+            gst::element_error!(sink, gst::StreamError::Format, ["the scaled picture is not RGBA"]);
+            return Err(gst::FlowError::NotNegotiated);
+        };
+        let Some((stamp, source_size)) = sample.buffer().and_then(|buffer| tap.find(buffer.pts()?)) else {
+            return Ok(gst::FlowSuccess::Ok); // older than any stamp that is kept
+        };
+        let arrived = Instant::now();
+        progress.frame(arrived);
+        while when_full == WhenFull::Wait && mailbox.wait_for_room(Duration::from_millis(100)) == Room::None {
+            progress.waiting(Instant::now());
+            if progress.is_closing() {
+                return Err(gst::FlowError::Flushing);
+            }
+        }
+        mailbox.put(Frame { stamp, source_size, pixels, motion: Motion::Unmeasured, arrived });
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+}
+
+/// Shows every sample of `sink` to those who watch.
+pub(super) fn deliver_pictures(sink: &AppSink, tap: Arc<Tap>, pictures: Arc<Pictures>) {
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        if let Some(buffer) = sample.buffer_owned()
+            && let Some((stamp, size)) = buffer.pts().and_then(|pts| tap.find(pts))
+            && let Ok(jpeg) = buffer.into_mapped_buffer_readable()
+        {
+            pictures.show(Picture { stamp, size, jpeg: Bytes::from_owner(jpeg) });
+        }
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+}
+
+/// The pixels of an RGBA sample: the buffer itself, mapped for reading for as long as they live.
+pub(super) fn pixels(sample: &gst::Sample) -> Option<Pixels> {
+    let info = VideoInfo::from_caps(sample.caps()?).ok()?;
+    if !matches!(info.format(), gstreamer_video::VideoFormat::Rgba | gstreamer_video::VideoFormat::Rgbx) {
+        return None;
+    }
+    let buffer = sample.buffer_owned()?;
+    let (offset, stride) = match buffer.meta::<VideoMeta>() {
+        Some(meta) => (*meta.offset().first()?, *meta.stride().first()?),
+        None => (*info.offset().first()?, *info.stride().first()?),
+    };
+    let size = Size::new(info.width(), info.height());
+    let stride_bytes = usize::try_from(stride).ok()?;
+    let data = Bytes::from_owner(buffer.into_mapped_buffer_readable().ok()?);
+    let needed = stride_bytes * (size.height as usize).checked_sub(1)? + size.width as usize * Pixels::BYTES_PER_PIXEL;
+    (offset + needed <= data.len() && stride_bytes >= size.width as usize * Pixels::BYTES_PER_PIXEL).then(|| Pixels {
+        size,
+        stride_bytes,
+        data: data.slice(offset..),
+    })
+}

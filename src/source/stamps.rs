@@ -1,0 +1,142 @@
+//! Numbers and times of frames, given once before the branches part and found again behind each of them.
+
+use crate::{frame::Stamp, geometry::Size};
+use gstreamer::{self as gst, prelude::*};
+use jiff::Timestamp;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How many stamps are kept: more than frames can be under way between the tap and the slowest branch.
+const KEPT: usize = 64;
+
+/// Where frames are numbered: on the sink pad of the tee. One for each camera; it outlives the pipelines, so that
+/// numbers never go back.
+#[derive(Debug)]
+pub(super) struct Tap {
+    seq: AtomicU64,
+    interval: Option<gst::ClockTime>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    size: Option<Size>,
+    last_pts: Option<gst::ClockTime>,
+    /// Running time before which no frame is taken: the frame-rate limit.
+    not_before: Option<gst::ClockTime>,
+    stamps: VecDeque<(gst::ClockTime, Stamp, Size)>,
+}
+
+/// What became of a buffer at the tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It was numbered and goes on.
+    Taken,
+    /// It came sooner than the frame-rate limit allows.
+    TooSoon,
+}
+
+impl Tap {
+    /// A tap that counts on from `seq`, and lets one frame through each `interval`.
+    pub fn new(seq: u64, interval: Option<Duration>) -> Self {
+        let interval = interval.and_then(|interval| gst::ClockTime::try_from(interval).ok());
+        Self { seq: AtomicU64::new(seq), interval, state: Mutex::default() }
+    }
+
+    /// The number of the newest frame: how many there have been.
+    pub fn frames(&self) -> u64 {
+        self.seq.load(Ordering::Relaxed)
+    }
+
+    /// The size of the full picture, once known.
+    pub fn size(&self) -> Option<Size> {
+        self.lock().size
+    }
+
+    /// Forgets what belongs to the pipeline before this one; the numbers go on.
+    pub fn reset(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// Number and time of the frame with this presentation time, and the size of its full picture.
+    pub fn find(&self, pts: gst::ClockTime) -> Option<(Stamp, Size)> {
+        self.lock().stamps.iter().rev().find(|(of, ..)| *of == pts).map(|(_, stamp, size)| (*stamp, *size))
+    }
+
+    /// Takes note of what an event says of the frames after it.
+    pub fn event(&self, event: &gst::EventRef) {
+        match event.view() {
+            gst::EventView::Caps(caps) => {
+                let dimension = |caps: &gst::StructureRef, name| caps.get::<i32>(name).ok()?.try_into().ok();
+                let size = caps
+                    .caps()
+                    .structure(0)
+                    .and_then(|caps| Some(Size::new(dimension(caps, "width")?, dimension(caps, "height")?)));
+                self.lock().size = size;
+            }
+            gst::EventView::Segment(segment) => {
+                let mut state = self.lock();
+                state.segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
+                state.last_pts = None;
+                state.not_before = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Numbers a buffer that passes at `keeper`, whose clock and base time say when it came due. A buffer without a
+    /// presentation time, or with that of the one before it, gets one, because the branches know frames by it.
+    pub fn buffer(&self, keeper: &gst::Element, buffer: &mut gst::Buffer) -> Verdict {
+        let mut state = self.lock();
+        let now = keeper.clock().map(|clock| clock.time());
+        let since_base = now.zip(keeper.base_time()).map(|(now, base)| now.saturating_sub(base));
+        let pts = match (buffer.pts(), state.last_pts) {
+            (Some(pts), Some(last)) if pts == last => last + gst::ClockTime::NSECOND,
+            (Some(pts), _) => pts,
+            (None, last) => since_base.or(last.map(|last| last + gst::ClockTime::NSECOND)).unwrap_or_default(),
+        };
+        let running = state.segment.as_ref().map_or(Some(pts), |segment| segment.to_running_time(pts));
+        if let Some(interval) = self.interval
+            && let Some(running) = running
+        {
+            // A little early is on time: cameras jitter.
+            if state.not_before.is_some_and(|from| running + interval / 8 < from) {
+                return Verdict::TooSoon;
+            }
+            let from = state.not_before.unwrap_or(running);
+            state.not_before = Some(if running > from + interval { running } else { from } + interval);
+        }
+        if buffer.pts() != Some(pts) {
+            buffer.make_mut().set_pts(pts);
+        }
+        state.last_pts = Some(pts);
+        let age = since_base.zip(running).map_or(gst::ClockTime::ZERO, |(now, due)| now.saturating_sub(due));
+        let stamp = stamp(self.seq.fetch_add(1, Ordering::Relaxed) + 1, age.into());
+        if state.stamps.len() == KEPT {
+            state.stamps.pop_front();
+        }
+        if let Some(size) = state.size {
+            state.stamps.push_back((pts, stamp, size));
+        }
+        Verdict::Taken
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stamp of a frame that was captured `age` ago, on both clocks.
+fn stamp(seq: u64, age: Duration) -> Stamp {
+    let (now, wall) = (Instant::now(), Timestamp::now());
+    let captured = now.checked_sub(age).unwrap_or(now);
+    let captured_at = wall.checked_sub(now.duration_since(captured)).unwrap_or(wall);
+    Stamp { seq, captured_at, captured }
+}
