@@ -43,4 +43,5 @@ pub mod ops;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod detect;
 pub mod pipeline;

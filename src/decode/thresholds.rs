@@ -2,17 +2,17 @@
 
 use super::logit;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, num::NonZeroU16};
+use std::{collections::BTreeMap, num::NonZeroU16, str::FromStr};
 
 /// A share between 0 and 1, both included.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f32")]
 pub struct Fraction(f32);
 
-/// Why a number is no [`Fraction`].
-#[derive(Debug, PartialEq, thiserror::Error)]
+/// Why something is no [`Fraction`].
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not between 0 and 1")]
-pub struct BadFraction(f32);
+pub struct BadFraction(String);
 
 impl Fraction {
     /// `value`, if it is between 0 and 1.
@@ -30,7 +30,15 @@ impl TryFrom<f32> for Fraction {
     type Error = BadFraction;
 
     fn try_from(value: f32) -> Result<Self, BadFraction> {
-        Self::new(value).ok_or(BadFraction(value))
+        Self::new(value).ok_or_else(|| BadFraction(value.to_string()))
+    }
+}
+
+impl FromStr for Fraction {
+    type Err = BadFraction;
+
+    fn from_str(text: &str) -> Result<Self, BadFraction> {
+        text.parse().ok().and_then(Self::new).ok_or_else(|| BadFraction(text.into()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod decode;
+mod detect;
 mod eval;
 mod import;
 mod infer;
