@@ -1,7 +1,7 @@
 //! The `[runtime]` table of the configuration. Every value checks itself.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, num::NonZeroU16, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU16, path::PathBuf, time::Duration};
 
 /// How the network is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Config {
     pub fp16: bool,
     /// Scratch memory for TensorRT, in MiB.
     pub workspace_mib: WorkspaceMib,
+    /// Further options for TensorRT, by ONNX Runtime's names for them.
+    pub tensorrt: ProviderOptions,
+    /// Further options for CUDA, by ONNX Runtime's names for them.
+    pub cuda: ProviderOptions,
     /// Where built engines are kept; without it, `sightd` under the system's or user's cache folder.
     pub cache_dir: Option<PathBuf>,
     /// The longest a run may take before the process is ended to be restarted.
@@ -39,6 +43,8 @@ impl Default for Config {
             spinning: false,
             fp16: true,
             workspace_mib: WorkspaceMib(256),
+            tensorrt: ProviderOptions::default(),
+            cuda: ProviderOptions::default(),
             cache_dir: None,
             deadline: Span(Duration::from_secs(5)),
             build_deadline: Span(Duration::from_secs(30 * 60)),
@@ -124,6 +130,41 @@ impl TryFrom<Vec<Provider>> for Providers {
 impl From<Providers> for Vec<Provider> {
     fn from(providers: Providers) -> Self {
         providers.0
+    }
+}
+
+/// Options passed on to a provider; which keys there are depends on the loaded version of ONNX Runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct ProviderOptions(BTreeMap<String, String>);
+
+impl ProviderOptions {
+    /// Keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for ProviderOptions {
+    type Error = String;
+
+    fn try_from(options: BTreeMap<String, String>) -> Result<Self, String> {
+        // They are handed to C, where a NUL would end them.
+        match options.iter().find(|(key, value)| key.contains('\0') || value.contains('\0')) {
+            Some((key, _)) => Err(format!("the option {key:?} holds a NUL character")),
+            None => Ok(Self(options)),
+        }
+    }
+}
+
+impl From<ProviderOptions> for BTreeMap<String, String> {
+    fn from(options: ProviderOptions) -> Self {
+        options.0
     }
 }
 
@@ -281,6 +322,7 @@ mod tests {
             ("deadline = \"-5 s\"", "\"-5 s\": give 100ms to 10m"),
             ("build_deadline = \"2 days\"", "\"2 days\" is no span of time like \"5 s\": give 10s to 24h"),
             ("fp61 = true", "unknown field `fp61`"),
+            ("tensorrt = { trt_dla_core = \"\\u0000\" }", "the option \"trt_dla_core\" holds a NUL character"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");

@@ -1,6 +1,6 @@
 //! A session with its tensors: allocated once, bound once, read and written in place.
 
-use super::{Engine, InferError};
+use super::{Engine, InferError, Providers, placement::Profile};
 use crate::{
     manifest::{Input, Manifest},
     status::EngineInfo,
@@ -61,6 +61,16 @@ impl BoundEngine {
         let mut options = RunOptions::new().map_err(refused)?;
         options.set_log_level(LogLevel::Warning).map_err(refused)?;
         Ok(Self { session, binding, options, input, outputs, info })
+    }
+
+    /// Ends the profile of the runs so far and takes from it how many nodes each provider ran, where the log did not
+    /// say. Without a readable profile the numbers stay unknown.
+    pub(super) fn count_nodes(&mut self, profile: Profile, providers: &Providers) {
+        let Ok(file) = self.session.end_profiling() else { return };
+        let counts = profile.count(Path::new(&file));
+        for (provider, status) in providers.iter().zip(&mut self.info.providers) {
+            status.nodes = status.nodes.or_else(|| counts.get(provider.runtime_name()).copied());
+        }
     }
 }
 

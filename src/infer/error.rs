@@ -1,6 +1,6 @@
 //! Why inference can not be had.
 
-use super::{Provider, runtime::Attempt};
+use super::{OptionError, Provider, runtime::Attempt};
 use std::path::PathBuf;
 
 /// Why inference can not be had, or failed.
@@ -83,6 +83,15 @@ pub enum InferError {
         /// The runtime's words.
         reason: String,
     },
+    /// An option of a provider can not be passed on.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// None of the configured providers can be had, and the CPU is not among them.
+    #[error("none of runtime.providers can be had, and \"cpu\" is not among them: {reasons}")]
+    NoProvider {
+        /// The runtime's words for each.
+        reasons: String,
+    },
     /// The folder for built engines can not be used.
     #[error("the engine cache {} can not be used: {reason}; set runtime.cache_dir to a folder sightd can write", .folder.display())]
     Cache {
@@ -120,6 +129,8 @@ impl InferError {
             | Self::ModelRefused { .. }
             | Self::ModelMismatch { .. }
             | Self::RequiredMissing { .. }
+            | Self::Option(_)
+            | Self::NoProvider { .. }
             | Self::Cache { .. } => Remedy::Reconfigure,
             Self::RequiredSilent { .. } | Self::OtherLibrary { .. } => Remedy::Restart,
             Self::Environment { .. } | Self::Session(_) | Self::Run(_) => Remedy::Unknown,

@@ -8,18 +8,21 @@
 //!
 //! The only room that knows `ort`, and the only one with unsafe code (`runtime/`).
 
+pub mod cache;
+mod chain;
 mod config;
 mod engine;
 mod error;
+mod machine;
 mod options;
 mod placement;
 pub mod replay;
 mod runtime;
 mod session;
-mod threads;
 
-pub use config::{BuildDeadline, Config, Deadline, Provider, Providers, Span, Threads, WorkspaceMib};
+pub use config::{BuildDeadline, Config, Deadline, Provider, ProviderOptions, Providers, Span, Threads, WorkspaceMib};
 pub use error::{InferError, Remedy};
+pub use options::OptionError;
 pub use runtime::{Attempt, Build, Origin, Runtime};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};

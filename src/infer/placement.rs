@@ -1,7 +1,14 @@
-//! Where the runtime placed the nodes of a graph, read from what it logs at the verbose level while it makes a session.
+//! Where the runtime placed the nodes of a graph: read from what it logs at the verbose level while it makes a session,
+//! and for old runtimes counted in the profile of the first run.
 
 use super::runtime::log::Message;
-use std::collections::BTreeMap;
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
 
 /// The providers that run at least one node, by the runtime's names for them, and how many nodes; `None` where it
 /// names the provider of the whole graph without a number (ONNX Runtime 1.10 and 1.11).
@@ -22,6 +29,62 @@ fn placed(line: &str) -> Option<(String, Option<u32>)> {
     let rest = line.strip_prefix("All nodes placed on [").or_else(|| line.strip_prefix("Node(s) placed on ["))?;
     let (provider, nodes) = rest.split_once("]. Number of nodes: ")?;
     Some((provider.to_owned(), Some(nodes.parse().ok()?)))
+}
+
+/// A session's profile of its first run, for runtimes whose log names the provider of the whole graph without saying
+/// how many nodes it has.
+pub(super) struct Profile {
+    folder: TempDir,
+}
+
+impl Profile {
+    /// The first API version that surely needs none. The log was read from 1.10, 1.11 (no number) and 1.16 on.
+    const NEEDED_BELOW: u32 = 16;
+
+    /// A place for the profile, where the runtime needs one and a temporary folder can be had.
+    pub(super) fn for_api(api: u32) -> Option<Self> {
+        if api >= Self::NEEDED_BELOW {
+            return None;
+        }
+        TempDir::with_prefix("sightd-").ok().map(|folder| Self { folder })
+    }
+
+    /// What to give to the session's builder; the runtime adds a date and an ending.
+    pub(super) fn prefix(&self) -> PathBuf {
+        self.folder.path().join("profile")
+    }
+
+    /// How many nodes each provider ran, once the session has ended its profile.
+    pub(super) fn count(self, file: &Path) -> BTreeMap<String, u32> {
+        fs::read(file).ok().map(|text| executed(&text)).unwrap_or_default()
+    }
+}
+
+/// One event of a profile, as far as it matters here.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    cat: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    args: Arguments,
+}
+
+#[derive(Default, Deserialize)]
+struct Arguments {
+    #[serde(default)]
+    provider: String,
+}
+
+/// Counts the nodes whose kernels ran.
+fn executed(profile: &[u8]) -> BTreeMap<String, u32> {
+    let events: Vec<Event> = serde_json::from_slice(profile).unwrap_or_default();
+    let mut nodes = BTreeMap::new();
+    for event in events.iter().filter(|event| event.cat == "Node" && event.name.ends_with("_kernel_time")) {
+        *nodes.entry(event.args.provider.clone()).or_insert(0) += 1;
+    }
+    nodes
 }
 
 #[cfg(test)]

@@ -1,0 +1,300 @@
+//! The cache of built engines.
+//!
+//! Building a TensorRT engine takes minutes on a board, so engines are kept. ONNX Runtime writes them without care:
+//! not atomically, under a name made from the model's path only, and a damaged or foreign engine makes the session
+//! fail. Hence a folder for each combination of all that an engine depends on, and a marker in it that is written,
+//! atomically, after the first good session:
+//!
+//! ```text
+//!  cache_dir/engines/lock                one process at a time
+//!  cache_dir/engines/KEY/*.engine        written by the runtime
+//!  cache_dir/engines/KEY/complete.json   files, sizes, checksums, how long the build took
+//!
+//!  open ─▶ marker there and every file as it says? ──no──▶ remove the folder ─┐
+//!              │ yes                                                          ▼
+//!              ▼                                                        build a session ─▶ marker
+//!          load a session ──the engine is to blame──▶ remove, build once ─────┘
+//! ```
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// The file that says that a folder's engines are whole.
+const MARKER: &str = "complete.json";
+
+/// The marker while it is written.
+const MARKER_UNFINISHED: &str = "complete.json.tmp";
+
+/// How ONNX Runtime's engine files end.
+const ENGINE_ENDING: &str = ".engine";
+
+/// How many folders are kept, the newest first.
+const KEPT: usize = 4;
+
+/// Free space below which no build is begun, in bytes: an SSD's engine takes 10 to 40 MB.
+const ROOM: u64 = 64 << 20;
+
+/// Makes sessions whose engines are kept in a folder: TensorRT through ONNX Runtime, or its simulation in tests.
+pub trait Compiler {
+    /// What it makes.
+    type Session;
+    /// Why it could not.
+    type Error: fmt::Display;
+
+    /// A session with the engines in `folder`; engines that are not there are built and written there.
+    ///
+    /// # Errors
+    /// When there is none; [`Compiler::blames_engine`] tells whether a damaged engine is the reason.
+    fn open(&mut self, folder: &Path) -> Result<Self::Session, Self::Error>;
+
+    /// Whether an engine that lies in the folder is to blame.
+    fn blames_engine(&self, error: &Self::Error) -> bool;
+}
+
+/// All that an engine depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// SHA-256 of the ONNX file.
+    pub model_sha256: String,
+    /// TensorRT's version.
+    pub tensorrt: String,
+    /// ONNX Runtime's version.
+    pub runtime: String,
+    /// `fp16` or `fp32`, and whatever else was asked of the provider.
+    pub options: String,
+    /// The board or GPU.
+    pub board: String,
+}
+
+impl Key {
+    /// The folder's name: SHA-256 of all parts, each with its length so that none can run into the next.
+    pub fn folder(&self) -> String {
+        let Self { model_sha256, tensorrt, runtime, options, board } = self;
+        let mut hash = Sha256::new();
+        for part in [model_sha256, tensorrt, runtime, options, board] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// What the marker holds.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Marker {
+    files: BTreeMap<String, Sealed>,
+    build_ms: u64,
+}
+
+/// One file as it was after the first good session.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Sealed {
+    bytes: u64,
+    sha256: String,
+}
+
+/// Why no session came of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure<E> {
+    /// The cache can not be used.
+    #[error("{}: {reason}", .folder.display())]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        reason: io::Error,
+    },
+    /// No session can be made, with or without a cached engine.
+    #[error("{0}")]
+    Compiler(E),
+}
+
+/// A folder of engines.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// The cache below `folder`, which need not exist.
+    pub fn new(folder: &Path) -> Self {
+        Self { root: folder.join("engines") }
+    }
+
+    /// How long the last build took, for whatever key; `None` where none is known.
+    pub fn usual_build(&self) -> Option<Duration> {
+        let newest = self.folders().into_iter().filter_map(|(_, folder)| read_marker(&folder)).next()?;
+        Some(Duration::from_millis(newest.build_ms))
+    }
+
+    /// Whether a whole engine for `key` lies here, so that none has to be built.
+    pub fn holds(&self, key: &Key) -> bool {
+        check(&self.root.join(key.folder())).is_ok()
+    }
+
+    /// A session from `compiler`, with a cached engine where there is a whole one. Waits for other processes that use
+    /// the cache. A damaged engine is removed and built anew, once.
+    ///
+    /// # Errors
+    /// When the folder can not be written or has no room, or when the compiler fails for another reason than a
+    /// damaged engine.
+    pub fn open<C: Compiler>(&self, key: &Key, compiler: &mut C) -> Result<C::Session, Failure<C::Error>> {
+        let folder = self.root.join(key.folder());
+        let unusable = |reason| Failure::Cache { folder: self.root.clone(), reason };
+        let lock = self.lock().map_err(unusable)?;
+        match check(&folder) {
+            Ok(()) => match compiler.open(&folder) {
+                Ok(session) => return Ok(session),
+                Err(error) if compiler.blames_engine(&error) => {
+                    tracing::warn!(folder = %folder.display(), "the cached engine is refused and will be rebuilt: {error}");
+                }
+                Err(error) => return Err(Failure::Compiler(error)),
+            },
+            Err(Unsound::Absent) => {}
+            Err(Unsound::Damaged(why)) => {
+                tracing::warn!(folder = %folder.display(), "the cached engine is not whole and will be rebuilt: {why}");
+            }
+        }
+        self.clear(&folder).map_err(unusable)?;
+        let began = Instant::now();
+        let session = compiler.open(&folder).map_err(Failure::Compiler)?;
+        if let Err(error) = seal(&folder, began.elapsed()) {
+            tracing::error!(
+                folder = %folder.display(),
+                "the engine serves, but could not be kept and will be built again at the next start: {error}"
+            );
+        }
+        self.prune(&folder);
+        drop(lock);
+        Ok(session)
+    }
+
+    /// Takes the cache for this process.
+    fn lock(&self) -> io::Result<File> {
+        fs::create_dir_all(&self.root)?;
+        let lock = File::create(self.root.join("lock"))?;
+        if lock.try_lock().is_err() {
+            tracing::info!(folder = %self.root.display(), "another process is using the engine cache; waiting for it");
+            lock.lock()?;
+        }
+        Ok(lock)
+    }
+
+    /// Makes an empty folder, where there is room for an engine.
+    fn clear(&self, folder: &Path) -> io::Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        let free = free_bytes(&self.root)?;
+        if free < ROOM {
+            let words = format!("{} MiB are free, {} are needed", free >> 20, ROOM >> 20);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, words));
+        }
+        fs::create_dir(folder)
+    }
+
+    /// Removes all but the newest folders; `current` always stays.
+    fn prune(&self, current: &Path) {
+        let others = self.folders().into_iter().filter(|(_, folder)| folder != current);
+        for (_, folder) in others.skip(KEPT - 1) {
+            match fs::remove_dir_all(&folder) {
+                Ok(()) => tracing::info!(folder = %folder.display(), "old engine removed"),
+                Err(error) => tracing::warn!(folder = %folder.display(), "old engine not removed: {error}"),
+            }
+        }
+    }
+
+    /// All folders with their times, newest first.
+    fn folders(&self) -> Vec<(SystemTime, PathBuf)> {
+        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
+        let mut folders: Vec<(SystemTime, PathBuf)> = entries
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        folders.sort_by(|a, b| b.cmp(a));
+        folders
+    }
+}
+
+/// What is wrong with a folder.
+enum Unsound {
+    Absent,
+    Damaged(String),
+}
+
+/// Whether the folder holds exactly what its marker says.
+fn check(folder: &Path) -> Result<(), Unsound> {
+    if !folder.exists() {
+        return Err(Unsound::Absent);
+    }
+    let damaged = |what: &str| Unsound::Damaged(what.to_owned());
+    let marker = read_marker(folder).ok_or_else(|| damaged("its build did not end"))?;
+    for (name, sealed) in &marker.files {
+        let found = seal_file(&folder.join(name)).map_err(|error| damaged(&format!("{name}: {error}")))?;
+        if found != *sealed {
+            return Err(damaged(&format!("{name} has changed")));
+        }
+    }
+    Ok(())
+}
+
+fn read_marker(folder: &Path) -> Option<Marker> {
+    serde_json::from_slice(&fs::read(folder.join(MARKER)).ok()?).ok()
+}
+
+/// Writes the marker, after everything it speaks of has reached the disk.
+fn seal(folder: &Path, build: Duration) -> io::Result<()> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Timing caches lie beside the engines and may change later without harm.
+        if name.ends_with(ENGINE_ENDING) {
+            File::open(entry.path())?.sync_all()?;
+            files.insert(name, seal_file(&entry.path())?);
+        }
+    }
+    let build_ms = u64::try_from(build.as_millis()).unwrap_or(u64::MAX);
+    let text = serde_json::to_vec_pretty(&Marker { files, build_ms })?;
+    let unfinished = folder.join(MARKER_UNFINISHED);
+    let mut file = File::create(&unfinished)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, folder.join(MARKER))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Size and checksum of a file.
+fn seal_file(path: &Path) -> io::Result<Sealed> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut piece, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(Sealed { bytes, sha256: hex(&hash.finalize()) }),
+            read => {
+                hash.update(&piece[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
+}
+
+/// Space that an ordinary user may still fill on the folder's disk.
+fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
