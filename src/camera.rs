@@ -47,7 +47,7 @@ impl TryFrom<String> for CameraName {
 pub struct BadCameraName(String);
 
 /// Where a camera is in its life; the drawing of the transitions is in `source/supervisor.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CameraState {
     /// Its pipeline is being built or waits for the first frame.

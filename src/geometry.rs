@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A picture's size in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Size {
     /// Columns.
     pub width: u32,

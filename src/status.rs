@@ -55,7 +55,7 @@ impl EngineInfo {
 }
 
 /// What became of one execution provider.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ProviderStatus {
     /// `tensorrt`, `cuda` or `cpu`.
     pub name: String,
@@ -71,7 +71,7 @@ pub struct ProviderStatus {
 }
 
 /// Whether a provider serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderState {
     /// At least one node of the graph runs on it.

@@ -30,9 +30,10 @@ pub struct PublishedScene {
 }
 
 impl PublishedScene {
-    /// The scene in its wire form, as JSON text; cheap to clone.
+    /// The scene as a stream message, JSON text with the age it had when it was published; cheap to clone.
     pub fn json(&self) -> Utf8Bytes {
-        self.json.get_or_init(|| wire::scene_json(&self.scene).into()).clone()
+        let make = || wire::StreamMessage::Scene(wire::SceneDto::new(&self.scene, self.scene.published)).json().into();
+        self.json.get_or_init(make).clone()
     }
 }
 

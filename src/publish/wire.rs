@@ -4,15 +4,39 @@ use crate::{camera::CameraName, detection::Detection, geometry::Rect, geometry::
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::{Duration, Instant};
+use utoipa::ToSchema;
+
+/// What a stream (WebSocket, server-sent events) carries.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum StreamMessage<'a> {
+    /// One scene.
+    Scene(#[schema(inline)] SceneDto<'a>),
+    /// The client was too slow: this many scenes, of all cameras together, were left out here.
+    Lost {
+        /// How many.
+        count: u64,
+    },
+}
+
+impl StreamMessage<'_> {
+    /// The message as JSON text.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("a message has only plain values")
+    }
+}
 
 /// A scene as clients see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Scene)]
 pub struct SceneDto<'a> {
     /// The camera's name.
+    #[schema(value_type = String, example = "front")]
     pub camera: &'a CameraName,
     /// Number of the frame: grows by at least one from scene to scene.
     pub seq: u64,
     /// Wall time of the capture, RFC 3339.
+    #[schema(value_type = String, format = DateTime)]
     pub captured_at: Timestamp,
     /// Size of the full picture in pixels.
     pub frame: Size,
@@ -29,7 +53,8 @@ pub struct SceneDto<'a> {
 }
 
 /// [`Timings`] in milliseconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Timings)]
 #[allow(missing_docs, reason = "the names are those of `Timings`")]
 pub struct TimingsDto {
     pub capture: f64,
@@ -40,7 +65,8 @@ pub struct TimingsDto {
 }
 
 /// One detection as clients see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Detection)]
 pub struct DetectionDto<'a> {
     /// The model's class number.
     pub class_id: u32,
@@ -54,7 +80,8 @@ pub struct DetectionDto<'a> {
 }
 
 /// A box by its top left corner and size, each 0..1 of the frame.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Box)]
 pub struct BoxDto {
     /// Left edge.
     pub x: f32,
@@ -69,6 +96,11 @@ pub struct BoxDto {
 impl<'a> SceneDto<'a> {
     /// The wire form of `scene`, answered at `now`.
     pub fn new(scene: &'a Scene, now: Instant) -> Self {
+        Self::with(scene, now, |_| true)
+    }
+
+    /// The wire form of `scene`, answered at `now`, with those detections that `wanted` lets through.
+    pub fn with(scene: &'a Scene, now: Instant, wanted: impl Fn(&Detection) -> bool) -> Self {
         Self {
             camera: &scene.camera,
             seq: scene.stamp.seq,
@@ -78,7 +110,7 @@ impl<'a> SceneDto<'a> {
             timings_ms: scene.timings.into(),
             provider: &scene.provider,
             model: &scene.model,
-            detections: scene.detections.iter().map(DetectionDto::from).collect(),
+            detections: scene.detections.iter().filter(|detection| wanted(detection)).map(DetectionDto::from).collect(),
         }
     }
 }
@@ -113,11 +145,6 @@ impl From<Timings> for TimingsDto {
 }
 
 /// Milliseconds, to the microsecond.
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
-}
-
-/// The scene as JSON text, with the age it had when it was published.
-pub(super) fn scene_json(scene: &Scene) -> String {
-    serde_json::to_string(&SceneDto::new(scene, scene.published)).expect("a scene has only plain values")
 }

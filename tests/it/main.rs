@@ -4,6 +4,8 @@ mod architecture;
 mod decode;
 mod detect;
 mod eval;
+mod fake;
+mod http;
 mod import;
 mod infer;
 mod preprocess;

@@ -1,1 +1,176 @@
 //! HTTP: the API, the live view and the dashboard.
+//!
+//! [`serve`] takes the listener and the stop token from its caller. All that is served comes from the
+//! [`Bus`](super::bus::Bus); nothing here waits for the pipeline, and the pipeline never waits for a client.
+
+mod cameras;
+mod config;
+mod dashboard;
+mod error;
+mod live;
+mod scenes;
+mod select;
+mod status;
+mod stream;
+
+pub use config::Config;
+
+use super::bus::{Bus, CameraFeed};
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, header},
+    response::IntoResponse,
+    serve::ListenerExt,
+};
+use error::ApiError;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
+    limit::RequestBodyLimitLayer,
+    set_header::SetResponseHeaderLayer,
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// How long open answers may take to end once the daemon stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a peer may acknowledge nothing, or take nothing, before its connection is closed.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// How much may wait unsent in a connection: more would only be old pictures and scenes.
+const UNSENT_BYTES: u32 = 64 * 1024;
+/// The largest body of a request.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// Why the API can not be built from its configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The whole network would be let in, and nobody said that it may be.
+    #[error(
+        "http.listen = \"{0}\" would be open to the whole network: listen on 127.0.0.1, or set \
+         http.allow_anonymous = true to let everyone in"
+    )]
+    Open(SocketAddr),
+}
+
+/// What the API answers from.
+#[derive(Debug)]
+pub struct Api {
+    bus: Arc<Bus>,
+}
+
+impl Api {
+    /// The API over `bus`.
+    ///
+    /// # Errors
+    /// When the configuration would open the API to more than it says.
+    pub fn new(bus: Arc<Bus>, config: &Config) -> Result<Self, SetupError> {
+        if !config.listen.ip().is_loopback() {
+            if !config.allow_anonymous {
+                return Err(SetupError::Open(config.listen));
+            }
+            tracing::warn!(listen = %config.listen, "the API is open to everyone who reaches this port (http.allow_anonymous)");
+        }
+        Ok(Self { bus })
+    }
+}
+
+/// What every handler sees.
+#[derive(Debug)]
+struct Shared {
+    bus: Arc<Bus>,
+    stop: CancellationToken,
+    started: Instant,
+}
+
+impl Shared {
+    fn camera(&self, name: &str) -> Result<Arc<CameraFeed>, ApiError> {
+        self.bus.camera(name).ok_or_else(|| ApiError::UnknownCamera(name.to_owned()))
+    }
+}
+
+/// Answers on `listener` until `stop` is cancelled; then closes streams and gives open answers a moment to end.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
+    let shared = Arc::new(Shared { bus: api.bus, stop: stop.clone(), started: Instant::now() });
+    let listener = listener.tap_io(|stream| {
+        let socket = socket2::SockRef::from(&*stream);
+        // Each only saves time or memory; a system without one of them serves all the same.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_user_timeout(Some(DEAD_AFTER));
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
+    });
+    let server = axum::serve(listener, router(shared)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_PATIENCE).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = overdue => Ok(()),
+    }
+}
+
+/// The description of the API, as `/openapi.json` gives it.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    api_routes().split_for_parts().1
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "sightd",
+    description = "Object detection as a service. Errors are RFC 9457 problem documents. Boxes are given by their \
+                   top left corner and size, each 0..1 of the frame."
+))]
+struct Description;
+
+fn api_routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(scenes::detections))
+        .routes(routes!(stream::events))
+        .routes(routes!(stream::websocket))
+        .routes(routes!(cameras::list))
+        .routes(routes!(cameras::one))
+        .routes(routes!(live::snapshot))
+        .routes(routes!(live::mjpeg))
+        .routes(routes!(live::websocket))
+        .routes(routes!(status::model))
+        .routes(routes!(status::health))
+        .routes(routes!(status::readiness))
+        .routes(routes!(status::version))
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let (routes, description) = api_routes().split_for_parts();
+    let description: axum::body::Bytes = description.to_json().expect("the description has only plain values").into();
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/x-mixed-replace"));
+    routes
+        .route("/openapi.json", axum::routing::get(async move || (json, description).into_response()))
+        .merge(dashboard::routes())
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(shared)
+        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
+        .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
+}
+
+fn fixed_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}

@@ -1,0 +1,88 @@
+//! GET /cameras: what is known of each camera.
+
+use super::{
+    Shared,
+    error::{ApiError, Part, Problem},
+};
+use crate::{camera::CameraState, geometry::Size, publish::bus::CameraFeed};
+use axum::{Json, extract::State};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A camera and its state.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Camera)]
+pub(super) struct CameraDto {
+    /// Its name.
+    #[schema(example = "front")]
+    name: String,
+    /// Where it is in its life.
+    state: CameraState,
+    /// Frames per second over the last seconds, as captured.
+    fps: f32,
+    /// Size of the full picture, once a frame has come.
+    size: Option<Size>,
+    /// Frames captured since the process started.
+    frames: u64,
+    /// Number of the latest scene; `null` before the first.
+    seq: Option<u64>,
+    /// How often the pipeline was built anew after a fault.
+    restarts: u64,
+    /// The last fault in words.
+    last_error: Option<String>,
+    /// How many watch its live pictures.
+    viewers: usize,
+    /// The source, with passwords removed.
+    source: String,
+    /// The GStreamer pipeline as text.
+    pipeline: String,
+}
+
+impl From<&CameraFeed> for CameraDto {
+    fn from(feed: &CameraFeed) -> Self {
+        let seq = feed.scene.borrow().as_ref().map(|published| published.scene.stamp.seq);
+        let status = feed.status.borrow().clone();
+        Self {
+            name: feed.name.to_string(),
+            state: status.state,
+            fps: status.fps,
+            size: status.size,
+            frames: status.frames,
+            seq,
+            restarts: status.restarts,
+            last_error: status.last_error,
+            viewers: feed.pictures.viewers(),
+            source: status.source,
+            pipeline: status.pipeline,
+        }
+    }
+}
+
+/// All cameras.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Cameras {
+    /// By name.
+    cameras: Vec<CameraDto>,
+}
+
+/// All cameras and their states.
+#[utoipa::path(get, path = "/cameras", tag = "cameras",
+    responses((status = 200, description = "All cameras, by name", body = inline(Cameras))))]
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Cameras> {
+    Json(Cameras { cameras: shared.bus.cameras().iter().map(|feed| feed.as_ref().into()).collect() })
+}
+
+/// One camera and its state.
+#[utoipa::path(get, path = "/cameras/{name}", tag = "cameras",
+    params(("name" = String, Path, description = "The camera's name")),
+    responses(
+        (status = 200, description = "The camera", body = CameraDto),
+        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    Part(name): Part<String>,
+) -> Result<Json<CameraDto>, ApiError> {
+    Ok(Json(shared.camera(&name)?.as_ref().into()))
+}

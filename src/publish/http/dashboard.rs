@@ -1,0 +1,78 @@
+//! The dashboard: static files embedded in the binary.
+
+use super::error::ApiError;
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
+
+/// The page loads nothing from elsewhere and runs nothing but its own modules.
+pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// One file of the page.
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    content: &'static [u8],
+}
+
+macro_rules! asset {
+    ($path:literal, $file:literal, $content_type:literal) => {
+        Asset { path: $path, content_type: $content_type, content: include_bytes!(concat!("dashboard/", $file)) }
+    };
+}
+
+const ASSETS: &[Asset] = &[
+    asset!("/", "index.html", "text/html; charset=utf-8"),
+    asset!("/assets/style.css", "style.css", "text/css; charset=utf-8"),
+    asset!("/assets/icon.svg", "icon.svg", "image/svg+xml"),
+    asset!("/assets/main.js", "main.js", "text/javascript; charset=utf-8"),
+];
+
+/// The names under which clients hold the files, made of their content.
+static ETAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    ASSETS
+        .iter()
+        .map(|asset| {
+            let digest = Sha256::digest(asset.content);
+            let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("\"{hex}\"")
+        })
+        .collect()
+});
+
+/// Routes of all files.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    ASSETS.iter().enumerate().fold(Router::new(), |router, (index, asset)| {
+        router.route(asset.path, get(async move |headers: HeaderMap| serve(index, &headers)))
+    })
+}
+
+fn serve(index: usize, request: &HeaderMap) -> Result<Response, ApiError> {
+    let (Some(asset), Some(etag)) = (ASSETS.get(index), ETAGS.get(index)) else {
+        return Err(ApiError::NotFound);
+    };
+    let caching = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    let held = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if held.is_some_and(|held| held.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    Ok((caching, [(header::CONTENT_TYPE, asset.content_type)], asset.content).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_small() {
+        let bytes: usize = ASSETS.iter().map(|asset| asset.content.len()).sum();
+        assert!(bytes < 150 * 1024, "{bytes} bytes");
+    }
+}

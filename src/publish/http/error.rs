@@ -1,0 +1,152 @@
+//! Errors as RFC 9457 problem documents.
+
+use axum::{
+    Json,
+    extract::{
+        FromRequestParts, Path, Query,
+        rejection::{PathRejection, QueryRejection},
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// No such path.
+    #[error("there is nothing at this path; /openapi.json lists what there is")]
+    NotFound,
+    /// The path does not take this method.
+    #[error("this path does not take this method; /openapi.json lists what it takes")]
+    MethodNotAllowed,
+    /// The query, path or body does not fit.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The path asks for a WebSocket and the request is not one.
+    #[error("this path speaks WebSocket: {0}")]
+    UpgradeRequired(String),
+    /// No camera of this name.
+    #[error("there is no camera called {0:?}; /cameras lists them")]
+    UnknownCamera(String),
+    /// The camera gives no picture.
+    #[error("camera {camera} gave no picture within {}", seconds(.waited))]
+    NoPicture {
+        /// The camera.
+        camera: String,
+        /// How long the request waited.
+        waited: Duration,
+    },
+    /// A handler failed in a way it should not.
+    #[error("the request could not be answered; the log says why")]
+    Internal,
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs())
+}
+
+/// An RFC 9457 problem document.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Problem {
+    /// A URI that names the kind of problem; `about:blank` when the status says it all.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status code.
+    status: u16,
+    /// What is wrong with this request, in words.
+    detail: String,
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound | Self::UnknownCamera(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
+            Self::NoPicture { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A header the status asks for.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
+            Self::NoPicture { .. } => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.to_string(),
+        };
+        let mut response = (status, Json(problem)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((name, value)) = self.header() {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// Query parameters, whose mistakes are problem documents.
+#[derive(Debug)]
+pub(super) struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(QueryRejection::FailedToDeserializeQueryString(why)) => Err(ApiError::BadRequest(why.body_text())),
+            Err(_) => Err(ApiError::Internal),
+        }
+    }
+}
+
+/// A part of the path, whose mistakes are problem documents.
+#[derive(Debug)]
+pub(super) struct Part<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Part<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(part)) => Ok(Self(part)),
+            Err(PathRejection::FailedToDeserializePathParams(why)) => Err(ApiError::BadRequest(why.body_text())),
+            Err(_) => Err(ApiError::Internal),
+        }
+    }
+}
+
+/// A WebSocket upgrade, whose mistakes are problem documents.
+#[derive(Debug)]
+pub(super) struct Upgrade(pub WebSocketUpgrade);
+
+impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        WebSocketUpgrade::from_request_parts(parts, state)
+            .await
+            .map(Self)
+            .map_err(|why: WebSocketUpgradeRejection| ApiError::UpgradeRequired(why.body_text()))
+    }
+}

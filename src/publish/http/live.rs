@@ -1,0 +1,183 @@
+//! Live pictures: one JPEG, MJPEG, and JPEGs over WebSocket with the number of each frame.
+//!
+//! Pictures are encoded once for all viewers, and only while someone watches. A slow viewer gets the latest picture
+//! and misses those between.
+
+use super::{
+    Shared,
+    error::{ApiError, Part, Problem, Upgrade},
+    stream,
+};
+use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, publish::bus::CameraFeed};
+use axum::{
+    body::{Body, Bytes},
+    extract::{State, ws::Message},
+    http::{HeaderName, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream as streams};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a snapshot waits for a picture.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(5);
+/// What stands between two pictures of an MJPEG stream.
+const BOUNDARY: &str = "sightd-picture";
+/// Length of the header before each JPEG on the live WebSocket.
+const HEADER_BYTES: usize = 16;
+
+/// The header with the frame's number, beside the capture time in `x-captured-at`.
+const X_SEQ: HeaderName = HeaderName::from_static("x-seq");
+const X_CAPTURED_AT: HeaderName = HeaderName::from_static("x-captured-at");
+
+/// The next picture as a JPEG file.
+#[utoipa::path(get, path = "/cameras/{name}/snapshot.jpg", tag = "live",
+    params(("name" = String, Path, description = "The camera's name")),
+    responses(
+        (status = 200, description = "The picture; its number and time are in x-seq and x-captured-at",
+            body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The camera gives no picture now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn snapshot(
+    State(shared): State<Arc<Shared>>,
+    Part(name): Part<String>,
+) -> Result<Response, ApiError> {
+    let mut viewer = shared.camera(&name)?.pictures.watch();
+    let picture = timeout(SNAPSHOT_PATIENCE, viewer.next())
+        .await
+        .map_err(|_| ApiError::NoPicture { camera: name, waited: SNAPSHOT_PATIENCE })?;
+    let headers = [
+        (header::CONTENT_TYPE, "image/jpeg".to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (X_SEQ, picture.stamp.seq.to_string()),
+        (X_CAPTURED_AT, picture.stamp.captured_at.to_string()),
+    ];
+    Ok((headers, picture.jpeg.clone()).into_response())
+}
+
+/// The live pictures as MJPEG.
+///
+/// Each part carries `x-seq` and `x-captured-at`. The stream has no end.
+#[utoipa::path(get, path = "/cameras/{name}/live.mjpg", tag = "live",
+    params(("name" = String, Path, description = "The camera's name")),
+    responses(
+        (status = 200, description = "The pictures", body = Vec<u8>, content_type = "multipart/x-mixed-replace"),
+        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn mjpeg(State(shared): State<Arc<Shared>>, Part(name): Part<String>) -> Result<Response, ApiError> {
+    let watcher = Watcher::new(shared.camera(&name)?.as_ref(), &shared.stop);
+    let parts = streams::unfold(watcher, async |mut watcher| {
+        let picture = watcher.next().await?;
+        Some((streams::iter(mjpeg_part(&picture).map(Ok::<_, Infallible>)), watcher))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, format!("multipart/x-mixed-replace; boundary={BOUNDARY}")),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(parts.flatten())).into_response())
+}
+
+/// One part of an MJPEG stream: header, picture (not copied), and the boundary, which tells the viewer at once that
+/// the picture is complete.
+fn mjpeg_part(picture: &Picture) -> [Bytes; 3] {
+    let head = format!(
+        "--{BOUNDARY}\r\ncontent-type: image/jpeg\r\ncontent-length: {}\r\nx-seq: {}\r\nx-captured-at: {}\r\n\r\n",
+        picture.jpeg.len(),
+        picture.stamp.seq,
+        picture.stamp.captured_at,
+    );
+    [head.into(), picture.jpeg.clone(), Bytes::from_static(b"\r\n")]
+}
+
+/// The live pictures over WebSocket.
+///
+/// Each binary message is a header of 16 bytes and a JPEG file. The header: the frame's number as u64, and its
+/// capture time in microseconds since the Unix epoch as i64, both big-endian. The number is that of the scene of
+/// the same frame on `/ws`, so that a page can draw the boxes of exactly this picture.
+#[utoipa::path(get, path = "/cameras/{name}/live", tag = "live",
+    params(("name" = String, Path, description = "The camera's name")),
+    responses(
+        (status = 101, description = "The pictures, as binary WebSocket messages"),
+        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn websocket(
+    State(shared): State<Arc<Shared>>,
+    Part(name): Part<String>,
+    Upgrade(upgrade): Upgrade,
+) -> Result<Response, ApiError> {
+    let mut watcher = Watcher::new(shared.camera(&name)?.as_ref(), &shared.stop);
+    Ok(upgrade.max_message_size(stream::LARGEST_MESSAGE).on_upgrade(async move |mut socket| {
+        let mut ping = tokio::time::interval(stream::PING_EVERY);
+        loop {
+            let message = tokio::select! {
+                picture = watcher.next() => picture.map(|picture| Message::Binary(binary_message(&picture))),
+                _ = ping.tick() => Some(Message::Ping(Bytes::new())),
+                alive = stream::heard(&mut socket) => match alive {
+                    stream::Alive::Yes => continue,
+                    stream::Alive::No => return,
+                },
+            };
+            let Some(message) = message else { return stream::say_goodbye(socket).await };
+            if stream::send(&mut socket, message).await == stream::Alive::No {
+                return;
+            }
+        }
+    }))
+}
+
+fn binary_message(picture: &Picture) -> Bytes {
+    let mut message = Vec::with_capacity(HEADER_BYTES + picture.jpeg.len());
+    message.extend_from_slice(&picture.stamp.seq.to_be_bytes());
+    message.extend_from_slice(&picture.stamp.captured_at.as_microsecond().to_be_bytes());
+    message.extend_from_slice(&picture.jpeg);
+    message.into()
+}
+
+/// A viewer that leaves when the camera is taken away or the daemon stops.
+struct Watcher {
+    viewer: Viewer,
+    status: watch::Receiver<CameraStatus>,
+    stop: CancellationToken,
+}
+
+impl Watcher {
+    fn new(feed: &CameraFeed, stop: &CancellationToken) -> Self {
+        Self { viewer: feed.pictures.watch(), status: feed.status.subscribe(), stop: stop.clone() }
+    }
+
+    /// The next picture; `None` when there will be no more.
+    async fn next(&mut self) -> Option<Arc<Picture>> {
+        tokio::select! {
+            picture = self.viewer.next() => Some(picture),
+            () = closed(&mut self.status) => None,
+            () = self.stop.cancelled() => None,
+        }
+    }
+}
+
+/// Returns when the camera has been taken away.
+async fn closed(status: &mut watch::Receiver<CameraStatus>) {
+    while status.changed().await.is_ok() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{frame::Stamp, geometry::Size};
+    use jiff::Timestamp;
+    use std::time::Instant;
+
+    #[test]
+    fn the_binary_header_is_big_endian() {
+        let captured_at = Timestamp::from_microsecond(1_700_000_000_000_001).unwrap();
+        let stamp = Stamp { seq: 258, captured_at, captured: Instant::now() };
+        let picture = Picture { stamp, size: Size::new(1, 1), jpeg: Bytes::from_static(b"JPEG") };
+        let message = binary_message(&picture);
+        assert_eq!(message[..8], [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(i64::from_be_bytes(message[8..16].try_into().unwrap()), 1_700_000_000_000_001);
+        assert_eq!(&message[16..], b"JPEG");
+    }
+}

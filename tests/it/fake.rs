@@ -1,0 +1,151 @@
+//! A pipeline without camera and model: scenes and pictures as a test wants them, served over real HTTP.
+
+use image::{ImageFormat, Rgb, RgbImage};
+use jiff::Timestamp;
+use sightd::{
+    camera::{CameraName, CameraState, CameraStatus},
+    detection::Detection,
+    frame::{Picture, Stamp},
+    geometry::{Rect, Size},
+    publish::{
+        bus::{Bus, CameraFeed},
+        http,
+    },
+    scene::{Scene, Timings},
+    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus},
+};
+use std::{
+    io::Cursor,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Size of every fake picture.
+pub const SIZE: Size = Size::new(640, 360);
+
+/// A bus with an engine that is ready, served on a port of its own.
+pub struct Daemon {
+    pub bus: Arc<Bus>,
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Daemon {
+    pub async fn start() -> Self {
+        Self::start_with(&http::Config::default()).await
+    }
+
+    pub async fn start_with(config: &http::Config) -> Self {
+        let bus = Arc::new(Bus::default());
+        bus.phase.send_replace(EnginePhase::Ready);
+        bus.engine.send_replace(Some(Arc::new(engine())));
+        let listener = TcpListener::bind((config.listen.ip(), 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let api = http::Api::new(bus.clone(), config).unwrap();
+        let server = tokio::spawn(http::serve(listener, api, stop.clone()));
+        Self { bus, address, stop, server }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn ws_url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.address)
+    }
+
+    /// Adds a running camera.
+    pub fn camera(&self, name: &str) -> Arc<CameraFeed> {
+        self.bus.add_camera(&name.parse::<CameraName>().unwrap(), running())
+    }
+
+    /// Publishes a scene of `feed` with `detections`, now.
+    pub fn publish(&self, feed: &CameraFeed, seq: u64, detections: Vec<Detection>) {
+        self.bus.publish(scene(&feed.name, stamp(seq), detections));
+    }
+
+    /// Stops and waits until everything has ended.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.server.await.unwrap().unwrap();
+    }
+}
+
+pub fn running() -> CameraStatus {
+    CameraStatus {
+        state: CameraState::Running,
+        fps: 15.0,
+        size: Some(SIZE),
+        frames: 1,
+        restarts: 0,
+        last_error: None,
+        pipeline: "videotestsrc ! appsink".into(),
+        source: "test://fake".into(),
+    }
+}
+
+fn engine() -> EngineInfo {
+    let provider = |name: &str, state, reason: Option<&str>, nodes| ProviderStatus {
+        name: name.into(),
+        state,
+        reason: reason.map(Into::into),
+        nodes,
+    };
+    EngineInfo {
+        model: "fake-ssd".into(),
+        model_sha256: "00".repeat(32),
+        licence: Some("Apache-2.0".into()),
+        source: Some("made up for a test".into()),
+        runtime_version: "1.11.0".into(),
+        runtime_api: 11,
+        library: "/opt/libonnxruntime.so".into(),
+        providers: vec![
+            provider("tensorrt", ProviderState::Unavailable, Some("libnvinfer.so.8 is not there"), Some(0)),
+            provider("cpu", ProviderState::Active, None, Some(105)),
+        ],
+    }
+}
+
+pub fn stamp(seq: u64) -> Stamp {
+    Stamp { seq, captured_at: Timestamp::now(), captured: Instant::now() }
+}
+
+pub fn scene(camera: &CameraName, stamp: Stamp, detections: Vec<Detection>) -> Scene {
+    Scene {
+        camera: camera.clone(),
+        stamp,
+        frame_size: SIZE,
+        published: Instant::now(),
+        timings: Timings { infer: Duration::from_millis(18), decode: Duration::from_micros(300), ..Timings::default() },
+        provider: "cpu".into(),
+        model: "fake-ssd".into(),
+        detections,
+    }
+}
+
+pub fn detection(label: &str, score: f32, [x_min, y_min, x_max, y_max]: [f32; 4]) -> Detection {
+    let class_id = match label {
+        "person" => 1,
+        "bicycle" => 2,
+        _ => 18,
+    };
+    Detection { class_id, label: label.into(), score, bbox: Rect { x_min, y_min, x_max, y_max } }
+}
+
+/// A grey picture with a white rectangle at `bright`.
+pub fn picture(stamp: Stamp, bright: Rect) -> Picture {
+    let (width, height) = (SIZE.width as f32, SIZE.height as f32);
+    let image = RgbImage::from_fn(SIZE.width, SIZE.height, |x, y| {
+        let (x, y) = (x as f32 / width, y as f32 / height);
+        let inside = (bright.x_min..bright.x_max).contains(&x) && (bright.y_min..bright.y_max).contains(&y);
+        if inside { Rgb([250, 250, 250]) } else { Rgb([60, 70, (80.0 + 60.0 * y) as u8]) }
+    });
+    let mut jpeg = Vec::new();
+    image.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).unwrap();
+    Picture { stamp, size: SIZE, jpeg: jpeg.into() }
+}

@@ -1,0 +1,281 @@
+//! The API over real HTTP, with scenes and pictures made by the test.
+
+use crate::fake::{Daemon, detection, picture, running, stamp};
+use futures_util::StreamExt;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use sightd::{
+    camera::{CameraState, CameraStatus},
+    geometry::Rect,
+    status::EnginePhase,
+};
+use std::time::{Duration, Instant};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+const BOX: [f32; 4] = [0.1, 0.2, 0.4, 0.6];
+
+async fn get(daemon: &Daemon, path: &str) -> (StatusCode, Value) {
+    let response = reqwest::get(daemon.url(path)).await.unwrap();
+    let status = response.status();
+    if !status.is_success() && path != "/readyz" {
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+    }
+    (status, response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_latest_scene_of_every_camera() {
+    let daemon = Daemon::start().await;
+    let (front, back) = (daemon.camera("front"), daemon.camera("back"));
+    daemon.publish(&front, 1, vec![]);
+    daemon.publish(&front, 2, vec![detection("person", 0.9, BOX), detection("dog", 0.6, BOX)]);
+    daemon.publish(&back, 7, vec![]);
+
+    let (status, all) = get(&daemon, "/detections").await;
+    assert_eq!(status, 200);
+    let seqs: Vec<_> = all["scenes"].as_array().unwrap().iter().map(|scene| (&scene["camera"], &scene["seq"])).collect();
+    assert_eq!(seqs, [(&json!("back"), &json!(7)), (&json!("front"), &json!(2))]);
+    let person = &all["scenes"][1]["detections"][0];
+    assert_eq!((&person["label"], &person["class_id"]), (&json!("person"), &json!(1)));
+    assert!((person["box"]["w"].as_f64().unwrap() - 0.3).abs() < 1e-6);
+    assert_eq!(all["scenes"][1]["timings_ms"]["infer"], 18.0);
+    assert!(all["scenes"][1]["age_ms"].as_f64().unwrap() > 0.0);
+
+    for (query, want) in [
+        ("camera=front&label=person", 1),
+        ("camera=front&label=dog,person", 2),
+        ("camera=front&min_score=0.7", 1),
+        ("camera=front&label=car", 0),
+    ] {
+        let (_, found) = get(&daemon, &format!("/detections?{query}")).await;
+        assert_eq!(found["scenes"][0]["detections"].as_array().unwrap().len(), want, "{query}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn mistakes_are_problem_documents() {
+    let daemon = Daemon::start().await;
+    daemon.camera("front");
+    for (path, want, words) in [
+        ("/nowhere", 404, "nothing at this path"),
+        ("/detections?camera=side", 404, "no camera called \"side\""),
+        ("/detections?min_score=2", 400, "between 0 and 1"),
+        ("/detections?min_scroe=0.2", 400, "min_scroe"),
+        ("/detections?since_seq=4", 400, "exactly one camera"),
+        ("/detections?wait_ms=60001", 400, "at most 60000"),
+        ("/cameras/side", 404, "no camera"),
+        ("/cameras/side/snapshot.jpg", 404, "no camera"),
+        ("/cameras/side/live.mjpg", 404, "no camera"),
+        ("/ws", 426, "WebSocket"),
+        ("/cameras/front/live", 426, "WebSocket"),
+    ] {
+        let (status, problem) = get(&daemon, path).await;
+        assert_eq!((status.as_u16(), &problem["status"]), (want, &json!(want)), "{path}");
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{path}: {problem}");
+    }
+    let response = reqwest::Client::new().post(daemon.url("/detections")).send().await.unwrap();
+    assert_eq!(response.status(), 405);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_poll_waits_for_the_next_scene() {
+    let daemon = Daemon::start().await;
+    let front = daemon.camera("front");
+    daemon.publish(&front, 5, vec![]);
+    let path = "/detections?camera=front&since_seq=5";
+    assert_eq!(get(&daemon, path).await.1, json!({"scenes": []}));
+    assert_eq!(get(&daemon, &format!("{path}&wait_ms=50")).await.1, json!({"scenes": []}));
+
+    let patient = format!("{path}&wait_ms=30000");
+    let (answer, ()) = tokio::join!(get(&daemon, &patient), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        daemon.publish(&front, 6, vec![]);
+    });
+    assert_eq!(answer.1["scenes"][0]["seq"], 6);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_websocket_gets_every_scene_in_order() {
+    let daemon = Daemon::start().await;
+    let (front, back) = (daemon.camera("front"), daemon.camera("back"));
+    let (mut socket, _) = connect_async(daemon.ws_url("/ws?camera=front&min_score=0.5")).await.unwrap();
+    let (mut plain, _) = connect_async(daemon.ws_url("/ws")).await.unwrap();
+    let writer = async {
+        for seq in 1..=500 {
+            daemon.publish(&front, seq, vec![detection("person", 0.4, BOX), detection("dog", 0.8, BOX)]);
+            daemon.publish(&back, seq, vec![]);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let reader = async {
+        for seq in 1..=500_u64 {
+            let scene = next_json(&mut socket).await;
+            assert_eq!((&scene["type"], &scene["seq"]), (&json!("scene"), &json!(seq)));
+            assert_eq!(scene["detections"].as_array().unwrap().len(), 1);
+            for camera in ["front", "back"] {
+                let scene = next_json(&mut plain).await;
+                assert_eq!((&scene["camera"], &scene["seq"]), (&json!(camera), &json!(seq)));
+            }
+        }
+    };
+    tokio::join!(writer, reader);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_client_is_told_what_it_lost() {
+    let daemon = Daemon::start().await;
+    let front = daemon.camera("front");
+    let (mut socket, _) = connect_async(daemon.ws_url("/ws")).await.unwrap();
+    daemon.publish(&front, 1, vec![]);
+    assert_eq!(next_json(&mut socket).await["seq"], 1);
+    for seq in 2..=1001 {
+        daemon.publish(&front, seq, vec![]); // all at once: far more than the bus holds
+    }
+    let lost = next_json(&mut socket).await;
+    assert_eq!(lost["type"], "lost");
+    let next = next_json(&mut socket).await;
+    assert_eq!(next["seq"].as_u64().unwrap(), lost["count"].as_u64().unwrap() + 2);
+    daemon.stop().await;
+}
+
+async fn next_json<S>(socket: &mut tokio_tungstenite::WebSocketStream<S>) -> Value
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    loop {
+        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn server_sent_events_carry_the_same_scenes() {
+    let daemon = Daemon::start().await;
+    let front = daemon.camera("front");
+    let response = reqwest::get(daemon.url("/detections/stream")).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut chunks = response.bytes_stream();
+    daemon.publish(&front, 3, vec![]);
+    let text = String::from_utf8(chunks.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(text.starts_with("event: scene\ndata: {\"type\":\"scene\",\"camera\":\"front\",\"seq\":3,"), "{text}");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn pictures_flow_while_someone_watches() {
+    let daemon = Daemon::start().await;
+    let front = daemon.camera("front");
+    let bright = Rect { x_min: 0.1, y_min: 0.1, x_max: 0.3, y_max: 0.5 };
+    let feeder = {
+        let front = front.clone();
+        tokio::spawn(async move {
+            for seq in 1.. {
+                if front.pictures.wanted() {
+                    front.pictures.show(picture(stamp(seq), bright));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+    };
+    let response = reqwest::get(daemon.url("/cameras/front/snapshot.jpg")).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "image/jpeg");
+    assert!(response.headers()["x-seq"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    let image = image::load_from_memory(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!((image.width(), image.height()), (640, 360));
+
+    let (mut socket, _) = connect_async(daemon.ws_url("/cameras/front/live")).await.unwrap();
+    let message = loop {
+        if let Message::Binary(bytes) = socket.next().await.unwrap().unwrap() {
+            break bytes;
+        }
+    };
+    assert!(u64::from_be_bytes(message[..8].try_into().unwrap()) > 1);
+    assert_eq!(&message[16..18], b"\xff\xd8");
+
+    let mut mjpeg = reqwest::get(daemon.url("/cameras/front/live.mjpg")).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.windows(7).filter(|window| window == b"x-seq: ").count() < 2 {
+        seen.extend_from_slice(&mjpeg.chunk().await.unwrap().unwrap());
+    }
+    assert_eq!(front.pictures.viewers(), 2);
+    drop((socket, mjpeg));
+    let patience = Instant::now() + Duration::from_secs(20);
+    while front.pictures.wanted() {
+        assert!(Instant::now() < patience, "viewers that have gone are still counted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    feeder.abort();
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn readiness_says_what_it_waits_for() {
+    let daemon = Daemon::start().await;
+    daemon.bus.phase.send_replace(EnginePhase::Building {
+        since: Instant::now().checked_sub(Duration::from_secs(3)).unwrap(),
+        usual: Some(Duration::from_secs(300)),
+    });
+    let front = daemon.camera("front");
+    let starting = CameraStatus {
+        state: CameraState::Starting,
+        last_error: Some("no such device".into()),
+        ..running()
+    };
+    front.status.send_replace(starting);
+    let (status, waiting) = get(&daemon, "/readyz").await;
+    assert_eq!((status.as_u16(), &waiting["ready"]), (503, &json!(false)));
+    assert_eq!(waiting["phase"]["name"], "building");
+    assert!(waiting["phase"]["elapsed_s"].as_f64().unwrap() >= 3.0);
+    assert_eq!(waiting["phase"]["usual_s"], 300.0);
+    let want = json!([{"name": "front", "state": "starting", "last_error": "no such device"}]);
+    assert_eq!(waiting["cameras_waiting"], want);
+
+    daemon.bus.phase.send_replace(EnginePhase::Ready);
+    front.status.send_replace(running());
+    assert_eq!(get(&daemon, "/readyz").await.0, 503);
+    daemon.publish(&front, 1, vec![]);
+    assert_eq!(get(&daemon, "/readyz").await.0, 200);
+    assert_eq!(get(&daemon, "/healthz").await.1["status"], "ok");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn open_streams_end_when_the_daemon_stops() {
+    let daemon = Daemon::start().await;
+    daemon.camera("front");
+    let (mut scenes, _) = connect_async(daemon.ws_url("/ws")).await.unwrap();
+    let (mut pictures, _) = connect_async(daemon.ws_url("/cameras/front/live")).await.unwrap();
+    let mut mjpeg = reqwest::get(daemon.url("/cameras/front/live.mjpg")).await.unwrap();
+    let mut events = reqwest::get(daemon.url("/detections/stream")).await.unwrap();
+    daemon.stop().await;
+    assert!(mjpeg.chunk().await.unwrap().is_none());
+    while events.chunk().await.unwrap().is_some() {}
+    for socket in [&mut scenes, &mut pictures] {
+        while let Some(Ok(message)) = socket.next().await {
+            assert!(message.is_close() || message.is_ping(), "{message:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_the_description_are_served() {
+    let daemon = Daemon::start().await;
+    let response = reqwest::get(daemon.url("/")).await.unwrap();
+    let headers = response.headers();
+    assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let etag = headers["etag"].clone();
+    let again = reqwest::Client::new().get(daemon.url("/")).header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    let (_, description) = get(&daemon, "/openapi.json").await;
+    assert!(description["paths"]["/detections"]["get"].is_object());
+    assert_eq!(get(&daemon, "/version").await.1["name"], "sightd");
+    assert_eq!(get(&daemon, "/model").await.1["engine"]["library"], "libonnxruntime.so");
+    assert_eq!(get(&daemon, "/cameras").await.1, json!({"cameras": []}));
+    daemon.stop().await;
+}
