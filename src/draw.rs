@@ -49,7 +49,7 @@ impl Style {
             700..1000 => (FONT_10X20, 1),
             _ => (FONT_9X15_BOLD, 1 + side / 1000),
         };
-        let line = (side / 240).clamp(1, 12);
+        let line = (side / 200).clamp(2, 12);
         Self { line, font, zoom, padding: line + zoom }
     }
 

@@ -1,9 +1,10 @@
 //! Still pictures: from a JPEG or PNG file's bytes to pixels.
 
+use crate::geometry::Size;
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, error::LimitErrorKind,
 };
-use std::io::Cursor;
+use std::{fmt, io::Cursor};
 
 /// Widest and highest picture that is decoded, in pixels.
 pub const MOST_PIXELS_A_SIDE: u32 = 16_384;
@@ -19,6 +20,47 @@ pub enum Orientation {
     AsStored,
 }
 
+/// A format of files that is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+}
+
+impl Format {
+    /// What the bytes begin like.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn of(bytes: &[u8]) -> Result<Self, PhotoError> {
+        match image::guess_format(bytes) {
+            Ok(ImageFormat::Jpeg) => Ok(Self::Jpeg),
+            Ok(ImageFormat::Png) => Ok(Self::Png),
+            _ => Err(PhotoError::Unknown),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+        })
+    }
+}
+
+impl From<Format> for ImageFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Jpeg => Self::Jpeg,
+            Format::Png => Self::Png,
+        }
+    }
+}
+
 /// Why bytes are no picture.
 #[derive(Debug, thiserror::Error)]
 pub enum PhotoError {
@@ -28,8 +70,8 @@ pub enum PhotoError {
     /// It begins like one, but can not be decoded.
     #[error("the {format} picture is damaged or cut short: {reason}")]
     Damaged {
-        /// `JPEG` or `PNG`.
-        format: &'static str,
+        /// What it begins like.
+        format: Format,
         /// What the decoder says.
         reason: String,
     },
@@ -38,21 +80,29 @@ pub enum PhotoError {
     TooLarge,
 }
 
+/// The size of a JPEG or PNG picture as its pixels lie in the file, read from its header.
+///
+/// # Errors
+/// When the bytes do not begin like such a picture.
+pub fn size(bytes: &[u8]) -> Result<Size, PhotoError> {
+    let format = Format::of(bytes)?;
+    match ImageReader::with_format(Cursor::new(bytes), format.into()).into_dimensions() {
+        Ok((width, height)) => Ok(Size::new(width, height)),
+        Err(error) => Err(PhotoError::Damaged { format, reason: error.to_string() }),
+    }
+}
+
 /// Decodes a JPEG or PNG file, whatever its name; transparency is dropped.
 ///
 /// # Errors
 /// When the bytes are no such picture, are damaged, or the picture is too large.
 pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<RgbImage, PhotoError> {
-    let (format, name) = match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => (ImageFormat::Jpeg, "JPEG"),
-        Ok(ImageFormat::Png) => (ImageFormat::Png, "PNG"),
-        _ => return Err(PhotoError::Unknown),
-    };
-    decode_as(bytes, format, orientation).map_err(|error| match error {
+    let format = Format::of(bytes)?;
+    decode_as(bytes, format.into(), orientation).map_err(|error| match error {
         ImageError::Limits(limits) if !matches!(limits.kind(), LimitErrorKind::Unsupported { .. }) => {
             PhotoError::TooLarge
         }
-        error => PhotoError::Damaged { format: name, reason: error.to_string() },
+        error => PhotoError::Damaged { format, reason: error.to_string() },
     })
 }
 
@@ -107,6 +157,7 @@ mod tests {
         assert_eq!(upright.dimensions(), (8, 16));
         assert!(upright.get_pixel(4, 2)[0] > 200 && upright.get_pixel(4, 13)[0] < 50);
         assert_eq!(decode(&jpeg, Orientation::AsStored).unwrap().dimensions(), (16, 8));
+        assert_eq!(size(&jpeg).unwrap(), Size::new(16, 8));
     }
 
     #[test]

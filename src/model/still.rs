@@ -4,6 +4,7 @@ use super::Model;
 use crate::{
     decode::{DecodeError, Decoder, Thresholds},
     detection::Detection,
+    frame::Pixels,
     infer::{self, Engine, InferError, Runtime},
     manifest::Input,
     preprocess::{self, PreprocessError},
@@ -59,6 +60,20 @@ impl StillDetector {
         found: &mut Vec<Detection>,
     ) -> Result<(), StillError> {
         preprocess::fill_from_still(picture, &self.input, self.engine.input())?;
+        self.run(thresholds, found)
+    }
+
+    /// As [`StillDetector::detect`], on pixels that have the model's size already.
+    ///
+    /// # Errors
+    /// When the pixels have another size or the network fails.
+    pub fn detect_scaled(
+        &mut self,
+        pixels: &Pixels,
+        thresholds: &Thresholds,
+        found: &mut Vec<Detection>,
+    ) -> Result<(), StillError> {
+        preprocess::fill(pixels, &self.input, self.engine.input())?;
         self.run(thresholds, found)
     }
 

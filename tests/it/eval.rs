@@ -12,7 +12,10 @@ use sightd::model::{
     },
     import::{ImportOptions, import, write},
 };
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 fn assert_figures(summary: Summary, wanted: &Value, tolerance: f64, about: &str) {
     let summary = serde_json::to_value(summary).unwrap();
@@ -78,20 +81,27 @@ fn a_perfect_answer_is_perfect_and_an_empty_one_is_not() {
     assert_eq!((empty.ap, empty.ar100), (Some(0.0), Some(0.0)));
 }
 
-/// The default model on pictures of coco-dev.
-fn evaluate_coco_dev(resize: Resize, limit: Option<usize>) -> Option<Summary> {
-    let dataset = shared("data/coco-dev")?;
-    let folder = tempfile::tempdir().unwrap();
-    let imported = import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).unwrap();
-    let model = write(&imported, &folder.path().join("ssd.onnx")).unwrap().onnx;
-    let args = EvalArgs { dataset, model, resize, limit, jobs: None, json: false, detections: None };
+/// The default model on coco-dev.
+fn evaluate_coco_dev(dataset: PathBuf, model: &Path, resize: Resize) -> Summary {
+    let model = model.to_owned();
+    let args = EvalArgs { dataset, model, resize, limit: None, jobs: None, json: false, detections: None };
     let report = evaluate(&args).unwrap();
     assert!(report.unknown_classes.is_empty());
-    Some(report.scores.summary)
+    report.scores.summary
 }
 
 #[test]
-fn the_default_model_has_its_reference_figures() {
-    let Some(summary) = evaluate_coco_dev(Resize::Tf1, None) else { return };
-    assert_figures(summary, &serde_json::json!({"ap": 0.2674, "ap50": 0.4105, "ar100": 0.3456}), 0.001, "coco-dev");
+fn the_default_model_has_its_reference_figures_and_the_live_scaler_costs_little() {
+    let Some(dataset) = shared("data/coco-dev") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let imported = import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).unwrap();
+    let model = write(&imported, &folder.path().join("ssd.onnx")).unwrap().onnx;
+
+    let still = evaluate_coco_dev(dataset.clone(), &model, Resize::Tf1);
+    let wanted = serde_json::json!({"ap": 0.2674, "ap50": 0.4105, "ar100": 0.3456});
+    assert_figures(still, &wanted, 0.001, "coco-dev");
+
+    let live = evaluate_coco_dev(dataset, &model, Resize::Live);
+    let cost = still.ap.unwrap() - live.ap.unwrap();
+    assert!(cost <= 0.005, "the live path's scaling costs {cost} AP: {live:?} against {still:?}");
 }

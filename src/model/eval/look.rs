@@ -1,6 +1,9 @@
 //! Takes a dataset's pictures through a model, on several engines side by side.
 
-use super::dataset::{Dataset, Found, Image};
+use super::{
+    Resize,
+    dataset::{Dataset, Found, Image},
+};
 use crate::{
     decode::{Fraction, Thresholds},
     detection::Detection,
@@ -11,8 +14,8 @@ use crate::{
         still::{StillDetector, StillError},
     },
     photo::{self, Orientation, PhotoError},
+    source::scale::{self, RawFormat, ScaleError, Scaler},
 };
-use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fs, io,
@@ -60,6 +63,14 @@ pub enum LookError {
         /// Size in the description.
         said: Size,
     },
+    /// The live path's scaler can not be had, or refuses a picture.
+    #[error("{path:?}: {error}")]
+    Scale {
+        /// The folder or picture.
+        path: PathBuf,
+        /// Why.
+        error: ScaleError,
+    },
     /// The network could not be run.
     #[error(transparent)]
     Still(#[from] StillError),
@@ -79,24 +90,31 @@ pub(super) struct Looker<'a> {
     pub dataset: &'a Dataset,
     /// Where the pictures are.
     pub folder: PathBuf,
+    pub resize: Resize,
+}
+
+/// One engine with what brings pictures to its size.
+struct Worker {
+    detector: StillDetector,
+    /// The live path's scaler, if that is asked for.
+    scaler: Option<Scaler>,
 }
 
 impl Looker<'_> {
     /// All detections, picture by picture, and the provider they were made on. Shows a progress bar if the standard
     /// error is a terminal.
     pub fn look_at_all(&self, jobs: usize) -> Result<(Vec<Found>, String), LookError> {
-        let first = self.open()?;
-        let provider = first.info().active_provider().to_owned();
-        let mut detectors = vec![first];
+        let mut workers = vec![self.worker()?];
+        let provider = workers[0].detector.info().active_provider().to_owned();
         for _ in 1..jobs {
-            detectors.push(self.open()?);
+            workers.push(self.worker()?);
         }
         let next = AtomicUsize::new(0);
         let (done, results) = mpsc::channel();
         let found = thread::scope(|scope| {
-            for detector in detectors {
+            for worker in workers {
                 let (next, done) = (&next, done.clone());
-                scope.spawn(move || self.work(detector, next, &done));
+                scope.spawn(move || self.work(worker, next, &done));
             }
             drop(done);
             self.collect(results) // an error drops the receiver, which ends the workers
@@ -104,29 +122,60 @@ impl Looker<'_> {
         Ok((found, provider))
     }
 
-    fn open(&self) -> Result<StillDetector, StillError> {
-        StillDetector::open(&self.runtime, &self.config, self.model)
+    fn worker(&self) -> Result<Worker, LookError> {
+        let scaler = match self.resize {
+            Resize::Tf1 => None,
+            Resize::Live => Some(
+                Scaler::new(self.model.manifest.input.size())
+                    .map_err(|error| LookError::Scale { path: self.folder.clone(), error })?,
+            ),
+        };
+        Ok(Worker { detector: StillDetector::open(&self.runtime, &self.config, self.model)?, scaler })
     }
 
     /// One engine's work: picture after picture while there are any.
-    fn work(
-        &self,
-        mut detector: StillDetector,
-        next: &AtomicUsize,
-        done: &mpsc::Sender<Result<Vec<Found>, LookError>>,
-    ) {
+    fn work(&self, mut worker: Worker, next: &AtomicUsize, done: &mpsc::Sender<Result<Vec<Found>, LookError>>) {
         let classes = self.classes();
         let thresholds = Thresholds::uniform(LEAST_SCORE, classes.len(), MAX_IOU, MAX_DETECTIONS);
         let mut found = Vec::new();
         while let Some(image) = self.dataset.images.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = self.picture(image).and_then(|picture| {
-                detector.detect(&picture, &thresholds, &mut found)?;
-                Ok(in_coco_form(image, &found, &classes))
-            });
-            if done.send(result).is_err() {
+            let looked = self.look_at(image, &mut worker, &thresholds, &mut found);
+            if done.send(looked.map(|()| in_coco_form(image, &found, &classes))).is_err() {
                 return;
             }
         }
+    }
+
+    fn look_at(
+        &self,
+        image: &Image,
+        worker: &mut Worker,
+        thresholds: &Thresholds,
+        found: &mut Vec<Detection>,
+    ) -> Result<(), LookError> {
+        let path = self.folder.join(&image.file_name);
+        let bytes = fs::read(&path).map_err(|error| LookError::Unreadable { path: path.clone(), error })?;
+        let broken = |error| LookError::Photo { path: path.clone(), error };
+        let (size, said) = (photo::size(&bytes).map_err(broken)?, Size::new(image.width, image.height));
+        if size != said {
+            return Err(LookError::Size { path, found: size, said });
+        }
+        let decode = |bytes: &[u8]| photo::decode(bytes, Orientation::AsStored).map_err(broken);
+        match &mut worker.scaler {
+            None => worker.detector.detect(&decode(&bytes)?, thresholds, found)?,
+            Some(scaler) => {
+                let picture = match photo::Format::of(&bytes).map_err(broken)? {
+                    photo::Format::Jpeg => scale::Image::Jpeg(bytes.into()),
+                    photo::Format::Png => {
+                        let data = decode(&bytes)?.into_raw().into();
+                        scale::Image::Raw { format: RawFormat::Rgb, size, data }
+                    }
+                };
+                let pixels = scaler.scale(picture).map_err(|error| LookError::Scale { path, error })?;
+                worker.detector.detect_scaled(&pixels, thresholds, found)?;
+            }
+        }
+        Ok(())
     }
 
     fn collect(&self, results: mpsc::Receiver<Result<Vec<Found>, LookError>>) -> Result<Vec<Found>, LookError> {
@@ -148,16 +197,6 @@ impl Looker<'_> {
     fn classes(&self) -> Vec<Option<u32>> {
         let category = |label: &String| self.dataset.categories.iter().find(|category| category.name == *label);
         self.model.manifest.labels.iter().map(|label| category(label).map(|category| category.id)).collect()
-    }
-
-    fn picture(&self, image: &Image) -> Result<RgbImage, LookError> {
-        let path = || self.folder.join(&image.file_name);
-        let bytes = fs::read(path()).map_err(|error| LookError::Unreadable { path: path(), error })?;
-        let picture =
-            photo::decode(&bytes, Orientation::AsStored).map_err(|error| LookError::Photo { path: path(), error })?;
-        let found = Size::new(picture.width(), picture.height());
-        let said = Size::new(image.width, image.height);
-        if found == said { Ok(picture) } else { Err(LookError::Size { path: path(), found, said }) }
     }
 }
 

@@ -57,6 +57,8 @@ pub struct EvalArgs {
 pub enum Resize {
     /// As TensorFlow 1 did in training: bilinear without half-pixel centres
     Tf1,
+    /// As the daemon does: by GStreamer's elements
+    Live,
 }
 
 impl Resize {
@@ -64,6 +66,7 @@ impl Resize {
     fn name(self) -> &'static str {
         match self {
             Self::Tf1 => "tf1",
+            Self::Live => "live",
         }
     }
 }
@@ -132,7 +135,8 @@ fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<(Ve
         (None, Build::CpuOnly) => cores.min(dataset.images.len()),
     };
     config.threads = Some(i64::try_from((cores / jobs).max(1))?.try_into().map_err(anyhow::Error::msg)?);
-    let looker = look::Looker { runtime, config, model, dataset, folder: args.dataset.join("images") };
+    let looker =
+        look::Looker { runtime, config, model, dataset, folder: args.dataset.join("images"), resize: args.resize };
     Ok(looker.look_at_all(jobs)?)
 }
 
