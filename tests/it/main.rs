@@ -3,11 +3,13 @@
 mod architecture;
 mod decode;
 mod detect;
+mod engine_cache;
 mod eval;
 mod fake;
 mod http;
 mod import;
 mod infer;
 mod preprocess;
+mod runtimes;
 mod source;
 mod support;

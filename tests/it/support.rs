@@ -4,6 +4,7 @@ use sightd::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolate
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The checkout.
@@ -66,4 +67,20 @@ pub fn coco_ssd() -> Manifest {
 /// A file that set-up fetched, which tests may require: `weights/...`, `footage/...`, `lib/...`.
 pub fn part(path: &str) -> PathBuf {
     root().join(".sightd").join(path)
+}
+
+/// What [`again`] tells the test it starts.
+pub const ROLE: &str = "SIGHTD_TEST_ROLE";
+
+/// This test binary once more, to run only `test` (its full name) in a process of its own, which finds `role` in the
+/// environment variable [`ROLE`].
+pub fn again(test: &str, role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, role);
+    command
+}
+
+/// The role this process was started in by [`again`], if it was.
+pub fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
 }

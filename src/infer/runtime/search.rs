@@ -109,7 +109,8 @@ pub(super) fn plan(around: &Surroundings<'_>) -> Plan {
 /// The file a chosen path means: itself, or the newest library in it when it is a folder.
 fn named(path: &Path) -> Result<PathBuf, String> {
     let meta = fs::metadata(path).map_err(|error| error.to_string())?;
-    if meta.is_dir() { newest_in(path) } else { fs::canonicalize(path).map_err(|error| error.to_string()) }
+    let file = if meta.is_dir() { newest_in(path)? } else { path.to_owned() };
+    fs::canonicalize(file).map_err(|error| error.to_string())
 }
 
 /// Our own library folders, nearest first.
@@ -178,7 +179,7 @@ mod tests {
     fn the_config_comes_before_the_environment_and_ends_the_search() {
         let dir = tempfile::tempdir().unwrap();
         let a = touch(&dir.path().join("a/libonnxruntime.so")).canonicalize().unwrap();
-        let b = touch(&dir.path().join("b/libonnxruntime.so.1.11.0"));
+        let b = touch(&dir.path().join("b/libonnxruntime.so.1.11.0")).canonicalize().unwrap();
         let around = Surroundings { config: Some(&a), variable: Some(b.clone()), ..NOWHERE };
         assert_eq!(plan(&around), Plan { candidates: vec![(Origin::Config, a)], empty: vec![] });
         let around = Surroundings { variable: b.parent().map(Path::to_owned), ..NOWHERE };
