@@ -113,6 +113,12 @@ impl Default for Providers {
     }
 }
 
+impl From<Provider> for Providers {
+    fn from(only: Provider) -> Self {
+        Self(vec![only])
+    }
+}
+
 impl TryFrom<Vec<Provider>> for Providers {
     type Error = String;
 

@@ -1,16 +1,22 @@
 //! `sightd model ...`: the workshop on the command line.
 
 use super::{
+    catalog::{self, ListArgs, PullArgs},
+    check::{self, CheckError},
     eval::{self, EvalArgs},
-    import::{self, ImportOptions},
+    import::{self, ImportOptions, Labels, Written},
 };
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Commands about models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
+    /// Show the networks that are known by name, and which are here
+    List(ListArgs),
+    /// Fetch a network by name, or say how to get it
+    Pull(PullArgs),
     /// Turn a detector of another format into an ONNX file that sightd runs
     Import(ImportArgs),
     /// Measure how well a model finds what is labelled in a dataset
@@ -20,7 +26,8 @@ pub enum ModelCommand {
 /// `sightd model import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The detector: a TensorFlow.js graph model (model.json)
+    /// The detector: a TensorFlow.js graph model (model.json), a TensorFlow frozen graph (.pb), a TensorFlow Lite model
+    /// (.tflite) or face-api's weights (...-weights_manifest.json)
     pub file: PathBuf,
     /// The ONNX file to write; its manifest is written beside it
     #[arg(short, long, value_name = "OUT.onnx")]
@@ -31,6 +38,9 @@ pub struct ImportArgs {
     /// Side of the square input in pixels, where the file does not say it
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<u32>,
+    /// A NumPy file with the input and the outputs of the original by the names of the import, to compare with
+    #[arg(long, value_name = "REF.npz")]
+    pub verify: Option<PathBuf>,
     /// The licence of the weights, for the manifest
     #[arg(long)]
     pub licence: Option<String>,
@@ -46,21 +56,26 @@ impl ModelCommand {
     /// What went wrong, with the file and the way out.
     pub fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::List(args) => catalog::run_list(args),
+            Self::Pull(args) => catalog::run_pull(args),
             Self::Import(args) => run_import(args),
             Self::Eval(args) => eval::run(&args),
         }
     }
 }
 
-/// Imports a model and prints what was found, cut, folded and kept.
+/// The largest difference to the original's outputs that passes: rounding of 32-bit floats, and nothing else.
+const TOLERANCE: f32 = 1e-4;
+
+/// Imports a model, prints what was found, cut, folded and kept, and runs the result once.
 ///
 /// # Errors
-/// Those of [`import::import`] and [`import::write`].
+/// Those of [`import::import`], [`import::write`], [`check::self_check`] and [`check::verify`].
 pub fn run_import(args: ImportArgs) -> anyhow::Result<()> {
     let stem = args.output.file_stem().context("--output names no file")?;
     let options = ImportOptions {
         name: Some(stem.to_string_lossy().into_owned()),
-        labels: args.labels,
+        labels: args.labels.map(Labels::File),
         size: args.size,
         licence: args.licence,
         source: args.source,
@@ -69,5 +84,30 @@ pub fn run_import(args: ImportArgs) -> anyhow::Result<()> {
     let written = import::write(&imported, &args.output)?;
     println!("{}", imported.report);
     println!("wrote   {} and {}", written.onnx.display(), written.toml.display());
+    match check::self_check(&written) {
+        Ok(checked) => {
+            for output in &checked.outputs {
+                let (name, shape) = (&output.name, &output.shape);
+                println!("ran     {name} {shape:?}: {:.4} to {:.4}", output.least, output.most);
+            }
+        }
+        // Without ONNX Runtime the import is still of use, on another machine.
+        Err(CheckError::Infer(error)) if args.verify.is_none() => println!("not run {error}"),
+        Err(error) => return Err(error.into()),
+    }
+    args.verify.map_or(Ok(()), |reference| verify(&written, &reference))
+}
+
+fn verify(written: &Written, reference: &Path) -> anyhow::Result<()> {
+    let differences = check::verify(written, reference)?;
+    for difference in &differences {
+        println!("verified {} to within {:.1e}", difference.name, difference.largest);
+    }
+    let worst = differences.iter().map(|d| d.largest).fold(0.0, f32::max);
+    ensure!(
+        worst <= TOLERANCE,
+        "the outputs differ from {} by {worst}; at most {TOLERANCE} passes",
+        reference.display()
+    );
     Ok(())
 }

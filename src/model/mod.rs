@@ -1,5 +1,7 @@
 //! The workshop: brings detectors of other formats into the one form that the daemon runs, and looks into them.
 
+pub mod catalog;
+pub mod check;
 pub mod cli;
 pub mod eval;
 pub mod import;

@@ -33,7 +33,8 @@ async fn the_latest_scene_of_every_camera() {
 
     let (status, all) = get(&daemon, "/detections").await;
     assert_eq!(status, 200);
-    let seqs: Vec<_> = all["scenes"].as_array().unwrap().iter().map(|scene| (&scene["camera"], &scene["seq"])).collect();
+    let seqs: Vec<_> =
+        all["scenes"].as_array().unwrap().iter().map(|scene| (&scene["camera"], &scene["seq"])).collect();
     assert_eq!(seqs, [(&json!("back"), &json!(7)), (&json!("front"), &json!(2))]);
     let person = &all["scenes"][1]["detections"][0];
     assert_eq!((&person["label"], &person["class_id"]), (&json!("person"), &json!(1)));
@@ -222,11 +223,8 @@ async fn readiness_says_what_it_waits_for() {
         usual: Some(Duration::from_secs(300)),
     });
     let front = daemon.camera("front");
-    let starting = CameraStatus {
-        state: CameraState::Starting,
-        last_error: Some("no such device".into()),
-        ..running()
-    };
+    let starting =
+        CameraStatus { state: CameraState::Starting, last_error: Some("no such device".into()), ..running() };
     front.status.send_replace(starting);
     let (status, waiting) = get(&daemon, "/readyz").await;
     assert_eq!((status.as_u16(), &waiting["ready"]), (503, &json!(false)));

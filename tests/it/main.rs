@@ -1,6 +1,7 @@
 //! Integration tests, one module for each subject, in one binary.
 
 mod architecture;
+mod catalog;
 mod decode;
 mod detect;
 mod engine_cache;

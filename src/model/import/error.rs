@@ -92,11 +92,13 @@ pub enum Fault {
     #[error("no anchors fit it: {0}")]
     Anchors(String),
     /// The list of labels does not fit.
-    #[error("{}: {found} labels, but the network has {classes} classes: give one a line, with or without a first \
-             line for the background", path.display())]
+    #[error(
+        "{from}: {found} labels, but the network has {classes} classes: give one a line, with or without a first \
+         line for the background"
+    )]
     Labels {
-        /// The file with the labels.
-        path: PathBuf,
+        /// Where the labels come from.
+        from: String,
         /// How many it has.
         found: usize,
         /// How many classes there are, without the background.

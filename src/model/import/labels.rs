@@ -1,28 +1,41 @@
 //! The names of the classes.
 
 use super::error::Fault;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// COCO's 90 ids, of which 80 are in use, with the background before them.
 const COCO: &str = include_str!("../../../models/labels/coco.txt");
 
 const BACKGROUND: &str = "background";
 
-/// Names for `classes` classes and the background before them: from `file`, else COCO's for 90 classes, else numbers.
+/// The names of the classes, as a user gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// A file with one name a line.
+    File(PathBuf),
+    /// The names themselves.
+    Names(Vec<String>),
+}
+
+/// Names for `classes` classes and the background before them: from `given`, else COCO's for 90 classes, else numbers.
+/// Of `given`, the background may be left out.
 ///
 /// # Errors
 /// [`Fault::Read`] and [`Fault::Labels`] when the file is missing or does not fit.
-pub fn labels(file: Option<&Path>, classes: usize) -> Result<Vec<String>, Fault> {
-    let Some(path) = file else {
-        return Ok(default_labels(classes));
+pub fn labels(given: Option<&Labels>, classes: usize) -> Result<Vec<String>, Fault> {
+    let (mut names, from) = match given {
+        None => return Ok(default_labels(classes)),
+        Some(Labels::Names(names)) => (names.clone(), "the list given".to_owned()),
+        Some(Labels::File(path)) => {
+            let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.clone(), source })?;
+            (text.lines().map(|line| line.trim().to_owned()).collect(), path.display().to_string())
+        }
     };
-    let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.to_owned(), source })?;
-    let mut names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if names.len() == classes {
         names.insert(0, BACKGROUND.to_owned());
     }
     if names.len() != classes + 1 {
-        return Err(Fault::Labels { path: path.to_owned(), found: names.len(), classes });
+        return Err(Fault::Labels { from, found: names.len(), classes });
     }
     BACKGROUND.clone_into(&mut names[0]);
     Ok(names)
@@ -52,11 +65,12 @@ mod tests {
     #[test]
     fn a_file_may_leave_the_background_out() {
         let file = tempfile::NamedTempFile::new().unwrap();
+        let from_file = Labels::File(file.path().to_owned());
         for text in ["cat\ndog\n", "unlabeled\ncat\r\ndog\n"] {
             std::fs::write(file.path(), text).unwrap();
-            assert_eq!(labels(Some(file.path()), 2).unwrap(), ["background", "cat", "dog"]);
+            assert_eq!(labels(Some(&from_file), 2).unwrap(), ["background", "cat", "dog"]);
         }
-        let error = labels(Some(file.path()), 5).unwrap_err().to_string();
+        let error = labels(Some(&from_file), 5).unwrap_err().to_string();
         assert!(error.contains("3 labels, but the network has 5 classes"), "{error}");
     }
 }

@@ -28,6 +28,7 @@ mod tflite;
 mod write;
 
 pub use error::{Fault, ImportError};
+pub use labels::Labels;
 pub use report::{Format, Report};
 pub use write::{Written, write};
 
@@ -35,15 +36,15 @@ use crate::manifest::Manifest;
 use bytes::Bytes;
 use graph::Graph;
 use prost::Message;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the user may say about a model that its file does not.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// The model's name in its manifest; by default the name of its file.
     pub name: Option<String>,
-    /// A file with the names of the classes, one a line.
-    pub labels: Option<PathBuf>,
+    /// The names of the classes.
+    pub labels: Option<Labels>,
     /// Side of the square input in pixels, instead of the one in the file.
     pub size: Option<u32>,
     /// The licence of the weights.
@@ -97,7 +98,7 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
     let mut report = Report::new(format, &graph, &cut, folded.folded, &layout);
     report.anchors_difference = anchors.difference;
     drop(graph);
-    let labels = labels::labels(options.labels.as_deref(), layout.columns - 1)?;
+    let labels = labels::labels(options.labels.as_ref(), layout.columns - 1)?;
     let manifest = Manifest {
         name,
         sha256: None,

@@ -1,0 +1,106 @@
+//! `sightd model list` and `sightd model pull`.
+
+use super::{Catalog, Network, Step, pull};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Set-up's folder in a checkout.
+const STORE: &str = ".sightd";
+/// The folder of an installed daemon.
+const STATE: &str = "/var/lib/sightd";
+
+/// `sightd model list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The folder with the models [default: .sightd/models where there is one, else /var/lib/sightd/models]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+}
+
+/// `sightd model pull`
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// A name of the catalogue, as `sightd model list` shows them
+    pub name: String,
+    /// The folder for the model [default: .sightd/models where there is one, else /var/lib/sightd/models]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+}
+
+/// Where models lie unless the user says otherwise.
+pub fn default_folder() -> PathBuf {
+    let store = if Path::new(STORE).is_dir() { STORE } else { STATE };
+    Path::new(store).join("models")
+}
+
+/// Prints the catalogue and the state of each network.
+///
+/// # Errors
+/// When the catalogue does not parse.
+pub fn run_list(args: ListArgs) -> anyhow::Result<()> {
+    let folder = args.models.unwrap_or_else(default_folder);
+    let catalog = Catalog::load().context("the catalogue of models")?;
+    println!("{:<22}{:<50}STATE", "NAME", "NETWORK");
+    for network in &catalog.networks {
+        println!("{:<22}{:<50}{}", network.name, network.title, state(network, &folder));
+    }
+    println!("\nModels in {}. `sightd model pull NAME` fetches one or says how to get it.", folder.display());
+    Ok(())
+}
+
+fn state(network: &Network, folder: &Path) -> String {
+    if folder.join(format!("{}.onnx", network.name)).exists() {
+        return "here".to_owned();
+    }
+    match (&network.package, &network.stand_in) {
+        (Some(_), _) => format!("to be pulled ({})", network.licence.as_deref().unwrap_or("licence unknown")),
+        (None, Some(stand_in)) => format!("{} stands in for it", stand_in.network),
+        (None, None) => "to be imported from a download of yours".to_owned(),
+    }
+}
+
+/// Fetches and imports a network of the catalogue, with a bar that shows how far it is.
+///
+/// # Errors
+/// When the name is not known, or [`pull`] fails.
+pub fn run_pull(args: PullArgs) -> anyhow::Result<()> {
+    let catalog = Catalog::load().context("the catalogue of models")?;
+    let network = catalog.find(&args.name).ok_or_else(|| unknown(&catalog, &args.name))?;
+    let models = args.models.unwrap_or_else(default_folder);
+    let downloads = models.parent().unwrap_or(Path::new(".")).join("downloads");
+    let bar = bar(&network.name);
+    let pulled = pull(network, &models, &downloads, &|step| {
+        let (position, words) = match step {
+            Step::Fetch => (0, "fetching"),
+            Step::Check => (1, "checking the SHA-256"),
+            Step::Unpack => (2, "unpacking"),
+            Step::Import => (3, "importing"),
+        };
+        bar.set_position(position);
+        bar.set_message(words);
+    });
+    bar.finish_and_clear();
+    let pulled = pulled?;
+    println!("{}", pulled.report);
+    println!("wrote   {} and {}", pulled.written.onnx.display(), pulled.written.toml.display());
+    Ok(())
+}
+
+fn bar(name: &str) -> ProgressBar {
+    let bar = ProgressBar::new(4);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {spinner} [{bar:20}] {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn unknown(catalog: &Catalog, name: &str) -> anyhow::Error {
+    let names = catalog.networks.iter().flat_map(Network::names);
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name)).unwrap_or_default();
+    anyhow!("no network {name:?} in the catalogue; the nearest is {nearest}. `sightd model list` shows all")
+}
