@@ -11,6 +11,7 @@
 //! stages never import each other (`tests/architecture.rs` enforces it).
 
 // Data: no I/O, no clock, no threads.
+pub mod board;
 pub mod camera;
 pub mod detection;
 pub mod frame;

@@ -1,3 +1,6 @@
-//! For the operator: logs, metrics, systemd, doctor.
+//! For the operator: logs, metrics, systemd, telemetry of the board, doctor.
 
+pub mod governor;
 pub mod logging;
+pub mod systemd;
+pub mod telemetry;

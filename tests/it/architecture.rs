@@ -9,7 +9,7 @@ use std::{
 
 /// The rooms of src/, lowest first: a room may import rooms of lower levels only.
 const LEVELS: &[&[&str]] = &[
-    &["camera", "detection", "frame", "geometry", "manifest", "scene", "status", "tensor"],
+    &["board", "camera", "detection", "frame", "geometry", "manifest", "scene", "status", "tensor"],
     &["draw", "mailbox", "photo", "pictures"],
     &["source", "preprocess", "infer", "decode", "publish", "ops"],
     &["model"],

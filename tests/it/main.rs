@@ -1,6 +1,7 @@
 //! Integration tests, one module for each subject, in one binary.
 
 mod architecture;
+mod board;
 mod catalog;
 mod decode;
 mod detect;
@@ -10,7 +11,10 @@ mod fake;
 mod http;
 mod import;
 mod infer;
+mod last_good;
 mod preprocess;
 mod runtimes;
 mod source;
 mod support;
+mod telemetry;
+mod units;

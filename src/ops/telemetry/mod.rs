@@ -1,0 +1,60 @@
+//! Telemetry of the board: reads the kernel's files and says what holds the work back.
+//!
+//! [`read`] is one reading; [`Sampler`] takes one every second on a thread of its own, works the [governor], and logs
+//! when something begins to hold the work back or ends.
+//!
+//! [governor]: super::governor
+
+mod config;
+mod sampler;
+mod system;
+mod tegra;
+mod thermal;
+mod tree;
+
+pub use config::Config;
+pub use sampler::{Ports, Sampler};
+pub use tree::Tree;
+
+use crate::board::{BoardNote, BoardStatus};
+use std::path::Path;
+
+/// A Jetson Nano's carrier board asks for 4.75 V or more at its input (developer kit user guide, "Power Guide").
+pub const LEAST_VOLTS: f32 = 4.75;
+
+/// One reading of the machine; `data` is a path on the file system whose room is reported.
+pub fn read(tree: &Tree, data: &Path) -> BoardStatus {
+    let cpus_online = system::cpus_online(tree);
+    let mut status = BoardStatus {
+        model: system::model(tree),
+        l4t: system::l4t(tree),
+        power_mode: tegra::power_mode(tree, cpus_online),
+        thermal_zones: thermal::zones(tree),
+        cooling: thermal::cooling(tree),
+        gpu: tegra::gpu(tree),
+        power: tegra::power(tree),
+        fan: tegra::fan(tree),
+        memory: system::memory(tree),
+        cpus_online,
+        uptime_s: system::uptime_s(tree),
+        disk: system::disk(data),
+        notes: Vec::new(),
+    };
+    status.notes = notes(&status);
+    status
+}
+
+/// What the reading itself says of the work being held back.
+fn notes(status: &BoardStatus) -> Vec<BoardNote> {
+    let hot = status.least_margin().is_some_and(|(_, margin)| margin <= 0.0);
+    let held_back = status.cooling.iter().any(|device| device.state > 0);
+    let volts = status.power.as_ref().and_then(|power| power.volts);
+    let mut notes = Vec::new();
+    if hot || held_back {
+        notes.push(BoardNote::Throttled);
+    }
+    if volts.is_some_and(|volts| volts < LEAST_VOLTS) {
+        notes.push(BoardNote::BrownOut);
+    }
+    notes
+}

@@ -1,0 +1,149 @@
+//! The way back after an update: deploy/deb/last-good, with a fake program and a fake systemctl.
+
+use crate::support::root;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+struct Machine(TempDir);
+
+impl Machine {
+    /// A machine with version `installed`; `worked` is the version that last published a scene.
+    fn new(installed: &str, worked: Option<&str>) -> Self {
+        let machine = Self(tempfile::tempdir().unwrap());
+        fs::create_dir_all(machine.at("good")).unwrap();
+        machine.install(installed);
+        if let Some(version) = worked {
+            machine.worked(version);
+        }
+        machine.program("bin/systemctl", "echo \"$@\" >> \"$(dirname \"$0\")/asked\"; echo ExecMainStatus=$STATUS");
+        machine
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn program(&self, path: &str, script: &str) {
+        let file = self.at(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn install(&self, version: &str) {
+        self.program("sightd", &format!("[ \"$1\" = --version ] || echo {version} \"$@\"; echo sightd {version}"));
+    }
+
+    fn worked(&self, version: &str) {
+        fs::write(self.at("good/VERSION"), format!("{version}\n")).unwrap();
+    }
+
+    fn last_good(&self, command: &str, status: u8) -> Output {
+        let path = format!("{}:{}", self.at("bin").display(), std::env::var("PATH").unwrap());
+        let output = Command::new(root().join("deploy/deb/last-good"))
+            .arg(command)
+            .env("PATH", path)
+            .env("SIGHTD_GOOD", self.at("good"))
+            .env("SIGHTD_KEPT", self.at("kept"))
+            .env("SIGHTD_PROGRAM", self.at("sightd"))
+            .env("SIGHTD_TRIAL_SECONDS", "1")
+            .env("STATUS", status.to_string())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output
+    }
+
+    fn asked(&self) -> String {
+        fs::read_to_string(self.at("bin/asked")).unwrap_or_default()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn runs(program: &Path) -> String {
+    stdout(&Command::new(program).arg("--version").output().unwrap())
+}
+
+const GO_BACK: &str = "--no-block start sightd-last-good.service";
+
+#[test]
+fn a_version_that_worked_is_kept_before_an_upgrade() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("save", 0);
+    assert_eq!(runs(&machine.at("kept/sightd")), "sightd 1.0.0\n");
+}
+
+#[test]
+fn a_version_that_never_worked_does_not_replace_the_one_kept() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("save", 0);
+    machine.install("1.1.0");
+    machine.last_good("save", 0);
+    assert_eq!(runs(&machine.at("kept/sightd")), "sightd 1.0.0\n");
+}
+
+#[test]
+fn a_new_version_that_publishes_ends_its_trial() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("save", 0);
+    machine.install("1.1.0");
+    machine.worked("1.1.0");
+    assert_eq!(stdout(&machine.last_good("trial", 0)), "sightd 1.1.0 works\n");
+    assert!(!machine.at("kept/trial").exists());
+    assert_eq!(machine.asked(), "");
+}
+
+#[test]
+fn a_new_version_that_publishes_nothing_gives_way_to_the_old_one() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("save", 0);
+    machine.install("1.1.0");
+    let said = stdout(&machine.last_good("trial", 0));
+    assert!(said.starts_with("sightd 1.1.0 published nothing within 1 s: going back to 1.0.0\n"), "{said}");
+    assert_eq!(machine.asked().trim_end(), GO_BACK);
+    let said = stdout(&machine.last_good("run", 0));
+    assert!(said.starts_with("1.0.0 run --last-good\n"), "{said}");
+}
+
+#[test]
+fn a_bad_configuration_gives_way_to_the_last_good_one() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("fallback", 78);
+    assert_eq!(machine.asked().lines().last(), Some(GO_BACK));
+    // No other program was kept: the installed one runs with the configuration that worked.
+    let said = stdout(&machine.last_good("run", 0));
+    assert!(said.starts_with("1.0.0 run --last-good\n"), "{said}");
+}
+
+#[test]
+fn other_failures_are_left_to_the_restart() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("fallback", 75);
+    assert!(!machine.asked().contains(GO_BACK), "{}", machine.asked());
+}
+
+#[test]
+fn without_anything_that_worked_there_is_nothing_to_go_back_to() {
+    let machine = Machine::new("1.0.0", None);
+    let said = stdout(&machine.last_good("fallback", 78));
+    assert!(said.contains("none has worked before"), "{said}");
+    assert!(!machine.asked().contains(GO_BACK), "{}", machine.asked());
+}
+
+#[test]
+fn a_kept_program_older_than_what_last_worked_is_not_started() {
+    let machine = Machine::new("1.0.0", Some("1.0.0"));
+    machine.last_good("save", 0);
+    machine.install("1.1.0");
+    machine.worked("1.1.0");
+    let said = stdout(&machine.last_good("run", 0));
+    assert!(said.starts_with("1.1.0 run --last-good\n"), "{said}");
+}

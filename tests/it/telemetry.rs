@@ -1,0 +1,106 @@
+//! Telemetry of a fake Jetson Nano whose values move.
+
+use crate::board::FakeBoard;
+use sightd::{
+    board::{BoardNote, BoardStatus, PowerMode},
+    ops::telemetry::{self, Config, Ports, Sampler, Tree},
+};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+fn read(board: &FakeBoard) -> BoardStatus {
+    telemetry::read(&Tree::new(board.root()), Path::new("/"))
+}
+
+#[test]
+fn a_sound_board_is_read() {
+    let status = read(&FakeBoard::new());
+    assert_eq!(status.model.as_deref(), Some("NVIDIA Jetson Nano Developer Kit"));
+    assert_eq!(status.l4t.as_deref(), Some("32.7.1"));
+    assert_eq!(status.power_mode, Some(PowerMode::Maxn));
+    assert_eq!((status.cpus_online, status.uptime_s), (Some(4), Some(86400.25)));
+    let zones: Vec<_> = status.thermal_zones.iter().map(|zone| (zone.name.as_str(), zone.celsius)).collect();
+    assert_eq!(zones, [("AO-therm", 41.5), ("CPU-therm", 38.0), ("GPU-therm", 36.5)], "PMIC-Die is a constant");
+    let (zone, margin) = status.least_margin().unwrap();
+    assert_eq!((zone.name.as_str(), margin, zone.critical_celsius), ("CPU-therm", 59.0, Some(102.0)));
+    assert_eq!(status.cooling.iter().map(|device| device.name.as_str()).collect::<Vec<_>>(), ["cpu-balanced"]);
+    let gpu = status.gpu.unwrap();
+    assert_eq!((gpu.load, gpu.clock_hz, gpu.most_hz), (Some(0.356), Some(614_400_000), Some(921_600_000)));
+    let power = status.power.unwrap();
+    assert_eq!((power.watts, power.volts), (Some(4.87), Some(5.112)));
+    assert_eq!(status.fan.unwrap().duty, 0.4);
+    assert_eq!(status.memory.unwrap().available_bytes, 2_900_000 * 1024);
+    assert!(status.disk.unwrap().total_bytes > 0);
+    assert_eq!(status.notes, []);
+}
+
+#[test]
+fn a_machine_without_any_of_it_is_no_fault() {
+    let nothing = tempfile::tempdir().unwrap();
+    let status = telemetry::read(&Tree::new(nothing.path()), Path::new("/"));
+    assert_eq!(BoardStatus { disk: None, ..status }, BoardStatus::default());
+}
+
+#[test]
+fn power_modes_are_told_from_their_marks() {
+    let board = FakeBoard::new();
+    for (cpus, gpu_hz, mode) in [
+        ("0-3", "921600000", PowerMode::Maxn),
+        ("0-1", "640000000", PowerMode::FiveWatt),
+        ("0-3", "640000000", PowerMode::Custom),
+        ("0-2", "921600000", PowerMode::Custom),
+    ] {
+        board.set("sys/devices/system/cpu/online", cpus);
+        board.set("sys/class/devfreq/57000000.gpu/max_freq", gpu_hz);
+        assert_eq!(read(&board).power_mode, Some(mode), "{cpus} {gpu_hz}");
+    }
+}
+
+#[test]
+fn heat_and_a_weak_supply_are_noted() {
+    for (path, value, note) in [
+        ("sys/class/thermal/thermal_zone1/temp", "97000", BoardNote::Throttled),
+        ("sys/class/thermal/cooling_device0/cur_state", "1", BoardNote::Throttled),
+        ("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_voltage0_input", "4610", BoardNote::BrownOut),
+    ] {
+        let board = FakeBoard::new();
+        board.set(path, value);
+        assert_eq!(read(&board).notes, [note], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_governor_lowers_the_rate_while_the_board_is_hot() {
+    let board = FakeBoard::new();
+    let (status, mut readings) = watch::channel(None);
+    let (limit_fps, mut limit) = watch::channel(None);
+    let scenes = Arc::new(AtomicU64::new(0));
+    let counted = scenes.clone();
+    let ports = Ports { board: status, limit_fps, scenes: Box::new(move || counted.fetch_add(30, Ordering::Relaxed)) };
+    let config = Config { root: board.root().into(), govern: true, ..Config::default() };
+    let sampler = Sampler::start(&config, "/".into(), ports).unwrap();
+
+    let cool = readings.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    assert_eq!((cool.notes.as_slice(), *limit.borrow()), ([].as_slice(), None));
+
+    board.set("sys/class/thermal/thermal_zone1/temp", "91000");
+    let limited = limit.wait_for(Option::is_some).await.unwrap().unwrap();
+    assert!(limited < 30.0 && limited > 2.0, "{limited}");
+    let noted = |status: &Option<Arc<BoardStatus>>| {
+        status.as_ref().is_some_and(|status| status.notes.contains(&BoardNote::RateLowered))
+    };
+    readings.wait_for(noted).await.unwrap();
+
+    board.set("sys/class/thermal/thermal_zone1/temp", "60000");
+    limit.wait_for(Option::is_none).await.unwrap();
+    readings.wait_for(|status| !noted(status)).await.unwrap();
+
+    drop(sampler);
+    assert!(readings.wait_for(|_| false).await.is_err(), "dropping the sampler ends its thread");
+}
