@@ -1,10 +1,10 @@
 //! What to watch when nobody said: the first camera there is.
 
-use super::uri::{AtEnd, SourceUri, UsbDevice};
-use std::{
-    fs,
-    path::{Path, PathBuf},
+use super::{
+    devices::{Bus, Camera, cameras},
+    uri::{AtEnd, SourceUri, UsbDevice},
 };
+use std::path::Path;
 
 /// Chooses a source: the first CSI camera, else the first USB camera, else the footage in a loop, else test
 /// pictures. The text says which and why.
@@ -32,66 +32,10 @@ fn choose(cameras: &[Camera], footage: Option<&Path>) -> (SourceUri, String) {
     }
 }
 
-/// A camera of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Camera {
-    /// The device file that stays the same when it is plugged in again, where there is one.
-    pub device: PathBuf,
-    /// The driver's name for it.
-    pub name: String,
-    pub bus: Bus,
-}
-
-/// How a camera is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bus {
-    Csi,
-    Usb,
-}
-
-/// The cameras below `root` (`/` but for tests), as the kernel lists them, by device number.
-pub(super) fn cameras(root: &Path) -> Vec<Camera> {
-    let class = root.join("sys/class/video4linux");
-    let Ok(entries) = fs::read_dir(&class) else { return Vec::new() };
-    let mut nodes: Vec<(u32, PathBuf)> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let number = entry.file_name().to_str()?.strip_prefix("video")?.parse().ok()?;
-            Some((number, entry.path()))
-        })
-        .collect();
-    nodes.sort();
-    nodes.iter().filter_map(|(number, node)| camera(root, *number, node)).collect()
-}
-
-fn camera(root: &Path, number: u32, node: &Path) -> Option<Camera> {
-    let name = fs::read_to_string(node.join("name")).ok()?.trim().to_owned();
-    // A UVC camera's further nodes carry metadata, not pictures.
-    if fs::read_to_string(node.join("index")).is_ok_and(|index| index.trim() != "0") {
-        return None;
-    }
-    let device = PathBuf::from(format!("/dev/video{number}"));
-    // The Tegra capture driver shows each CSI sensor as "vi-output, imx219 7-0010".
-    if name.starts_with("vi-output") {
-        return Some(Camera { device, name, bus: Bus::Csi });
-    }
-    let parent = fs::canonicalize(node.join("device")).ok()?;
-    let on_usb = parent.components().any(|part| part.as_os_str().to_string_lossy().starts_with("usb"));
-    on_usb.then(|| Camera { device: by_id(root, number).unwrap_or(device), name, bus: Bus::Usb })
-}
-
-/// The link in /dev/v4l/by-id to this device.
-fn by_id(root: &Path, number: u32) -> Option<PathBuf> {
-    let device = format!("video{number}");
-    let link = fs::read_dir(root.join("dev/v4l/by-id")).ok()?.flatten().find(|link| {
-        fs::read_link(link.path()).is_ok_and(|target| target.file_name().is_some_and(|name| name == device.as_str()))
-    })?;
-    Some(Path::new("/dev/v4l/by-id").join(link.file_name()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     /// A machine's files: nodes of (number, name, index, whether on USB).

@@ -3,7 +3,7 @@
 use super::uri::SourceUri;
 use crate::geometry::Size;
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// How one camera is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,12 +16,228 @@ pub struct Config {
     pub fps: Option<Fps>,
     /// How the picture is turned.
     pub flip: Flip,
+    /// What is cut off the picture, before it is turned.
+    pub crop: Crop,
+    /// For `csi://` only.
+    pub csi: CsiOptions,
+    /// For `usb://` only.
+    pub usb: UsbOptions,
+    /// For `rtsp://`, `rtsps://`, `http://` and `https://` only.
+    pub network: NetworkOptions,
+    /// When a camera counts as lost.
+    pub patience: Patience,
+    /// Skips the engine while nothing moves.
+    pub motion: Option<MotionGate>,
+    /// Written when a CSI camera needs `nvargus-daemon` restarted; a root-owned systemd path unit watches it.
+    pub argus_restart_request: Option<PathBuf>,
 }
 
 impl Config {
     /// The defaults for `uri`.
     pub fn new(uri: SourceUri) -> Self {
-        Self { uri, size: None, fps: None, flip: Flip::None }
+        Self {
+            uri,
+            size: None,
+            fps: None,
+            flip: Flip::None,
+            crop: Crop::default(),
+            csi: CsiOptions::default(),
+            usb: UsbOptions::default(),
+            network: NetworkOptions::default(),
+            patience: Patience::default(),
+            motion: None,
+            argus_restart_request: None,
+        }
+    }
+}
+
+/// Pixels cut off each side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Crop {
+    /// Columns at the left.
+    pub left: u16,
+    /// Columns at the right.
+    pub right: u16,
+    /// Rows at the top.
+    pub top: u16,
+    /// Rows at the bottom.
+    pub bottom: u16,
+}
+
+/// How a Jetson's camera is driven; what is not said is left to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CsiOptions {
+    /// The sensor's mode, by number; `doctor cameras` lists them.
+    pub sensor_mode: Option<u8>,
+    /// Shortest and longest exposure, in microseconds.
+    pub exposure_us: Option<[u32; 2]>,
+    /// Lowest and highest analogue gain.
+    pub gain: Option<[u16; 2]>,
+    /// White balance.
+    pub white_balance: WhiteBalance,
+}
+
+/// White balance of a Jetson's camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhiteBalance {
+    /// None.
+    Off,
+    /// By itself.
+    #[default]
+    Auto,
+    /// Light bulbs.
+    Incandescent,
+    /// Fluorescent light.
+    Fluorescent,
+    /// Warm fluorescent light.
+    WarmFluorescent,
+    /// Daylight.
+    Daylight,
+    /// Clouds.
+    CloudyDaylight,
+    /// Twilight.
+    Twilight,
+    /// Shade.
+    Shade,
+}
+
+/// How a USB camera is driven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UsbOptions {
+    /// What it sends.
+    pub format: UsbFormat,
+}
+
+/// What a USB camera sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UsbFormat {
+    /// Whichever gives the size and rate asked for; MJPEG where both do.
+    #[default]
+    Auto,
+    /// JPEG pictures: higher rates over a USB 2 cable, at the cost of decoding.
+    Mjpeg,
+    /// Raw pixels.
+    Raw,
+}
+
+/// How a network camera is talked to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct NetworkOptions {
+    /// What carries RTSP's pictures.
+    pub transport: Transport,
+    /// How long RTSP's pictures are held to even out the network, in milliseconds.
+    pub latency_ms: u32,
+    /// The video codec, where it must not be found out.
+    pub codec: Codec,
+    /// The user, where the URI has none.
+    pub user: Option<String>,
+    /// The password, where the URI has none.
+    pub password: Option<Secret>,
+    /// A file whose first line is the password.
+    pub password_file: Option<PathBuf>,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            transport: Transport::Tcp,
+            latency_ms: 200,
+            codec: Codec::Auto,
+            user: None,
+            password: None,
+            password_file: None,
+        }
+    }
+}
+
+/// What carries RTSP's pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// The connection of the control channel: nothing is lost, firewalls let it through.
+    #[default]
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+/// What a network camera sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// Found out from the stream.
+    #[default]
+    Auto,
+    /// H.264.
+    H264,
+    /// H.265.
+    H265,
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for the one who needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// When a camera counts as lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Patience {
+    /// The time without a frame after which it is begun anew, in milliseconds; never less than four frames' time.
+    pub stall_ms: u32,
+    /// The time with the very same pixels after which it is begun anew, in milliseconds; 0 never. Where it is not
+    /// said: 30 s for cameras of this machine, whose pictures always have noise, 2 min for network cameras, never
+    /// for all else.
+    pub frozen_ms: Option<u32>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { stall_ms: 3_000, frozen_ms: None }
+    }
+}
+
+/// When a picture counts as still, so that the engine is spared.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MotionGate {
+    /// By how many levels (of 255) the mean of a block must differ to count as changed.
+    pub threshold: u8,
+    /// How many of the 1024 blocks of the picture must have changed for it to count as moving.
+    pub blocks: u16,
+    /// How long after the last motion pictures still count as moving, in milliseconds.
+    pub linger_ms: u32,
+    /// After this time without motion a picture is looked at all the same, in milliseconds.
+    pub refresh_ms: u32,
+}
+
+impl Default for MotionGate {
+    fn default() -> Self {
+        Self { threshold: 10, blocks: 3, linger_ms: 1_000, refresh_ms: 5_000 }
     }
 }
 

@@ -51,6 +51,16 @@ pub enum SourceError {
         /// The cameras there are.
         found: String,
     },
+    /// A USB camera has no mode of the size asked for.
+    #[error("{camera} can not send {wanted}; it has {modes}")]
+    NoSuchMode {
+        /// The camera.
+        camera: String,
+        /// What was asked for.
+        wanted: String,
+        /// What it has.
+        modes: String,
+    },
     /// GStreamer does not understand the pipeline.
     #[error("GStreamer can not build the pipeline `{pipeline}`: {message}")]
     Pipeline {
@@ -87,6 +97,7 @@ impl SourceError {
             | Self::Unfit { .. }
             | Self::Option { .. }
             | Self::MissingElement { .. }
+            | Self::NoSuchMode { .. }
             | Self::Pipeline { .. } => true,
             Self::NoSuchCamera { .. } | Self::GStreamer(_) | Self::Thread { .. } | Self::StopLate { .. } => false,
         }

@@ -20,6 +20,11 @@ fn package(element: &str) -> &'static str {
     }
 }
 
+/// Whether the element is installed.
+pub(super) fn has_element(element: &str) -> bool {
+    gst::ElementFactory::find(element).is_some()
+}
+
 /// The error for an element that is not there.
 pub(super) fn missing_element(element: &str) -> SourceError {
     SourceError::MissingElement { element: element.into(), hint: format!("install {}", package(element)) }

@@ -16,20 +16,26 @@
 mod auto;
 mod config;
 mod describe;
+mod devices;
 mod error;
 mod hints;
 mod images;
 mod machine;
+mod network;
 mod pipeline;
 pub mod scale;
 mod sinks;
 mod stamps;
+mod stillness;
 mod supervisor;
 mod uri;
 mod watch;
 
 pub use auto::choose_auto;
-pub use config::{BadFps, Config, Flip, Fps};
+pub use config::{
+    BadFps, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, Secret, Transport,
+    UsbFormat, UsbOptions, WhiteBalance,
+};
 pub use error::SourceError;
 pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice};
 
@@ -39,7 +45,9 @@ use crate::{
     mailbox,
     pictures::Pictures,
 };
-use machine::{Ending, Limits, Machine};
+use describe::Platform;
+use devices::Bus;
+use machine::{Driver, Ending, Limits, Machine};
 use pipeline::Plan;
 use stamps::Tap;
 use std::{
@@ -48,10 +56,13 @@ use std::{
     path::Path,
     sync::{Arc, mpsc},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use supervisor::{Signal, Supervisor};
 use tokio::sync::watch as tokio_watch;
+
+/// How long a camera on the network may take to answer.
+const CONTACT: Duration = Duration::from_secs(2);
 
 /// Where a camera's frames, pictures and state go.
 #[derive(Debug)]
@@ -85,19 +96,15 @@ pub fn spawn(config: Config, input: Size, outlet: Outlet) -> Result<Handle, Sour
     initialise()?;
     let config = resolved(config);
     check(&config)?;
-    let interval = config.fps.map(Fps::interval);
-    let tap = Arc::new(Tap::new(outlet.status.borrow().frames, interval));
-    let plan = Arc::new(Plan {
-        text: describe::pipeline(&config, input),
-        interval: interval.unwrap_or(images::INTERVAL),
-        tap,
-        uri: config.uri,
-    });
-    outlet.status.send_modify(|status| {
-        status.source = plan.uri.to_string();
-        status.pipeline.clone_from(&plan.text);
-    });
-    let machine = Machine::new(limits(&plan), Ending::of(&plan.uri), jitter, Instant::now());
+    let tap = Arc::new(Tap::new(outlet.status.borrow().frames, config.fps.map(Fps::interval)));
+    let plan = Arc::new(Plan { frozen: frozen(&config), platform: Platform::detect(), input, tap, config });
+    // What can be said of the pipeline now is checked now; a USB camera may be plugged in later.
+    if !matches!(plan.config.uri, SourceUri::Usb(_)) {
+        plan.text()?;
+    }
+    outlet.status.send_modify(|status| status.source = plan.config.uri.to_string());
+    let (ending, driver) = (Ending::of(&plan.config.uri), driver(&plan.config.uri));
+    let machine = Machine::new(limits(&plan), ending, driver, jitter, Instant::now());
     let camera = outlet.camera.clone();
     let (signals, inbox) = mpsc::channel();
     let (finished, done) = mpsc::channel();
@@ -163,15 +170,17 @@ fn resolved(mut config: Config) -> Config {
 
 /// Everything that can be known to be wrong before the pipeline is built.
 fn check(config: &Config) -> Result<(), SourceError> {
+    describe::check_options(config)?;
+    if let Some(path) = &config.network.password_file {
+        network::password_in(path)?;
+    }
     match &config.uri {
         SourceUri::File { path, .. } => check_video(path),
         SourceUri::Images { path, .. } => images::files(path).map(drop),
-        SourceUri::Auto | SourceUri::Test { .. } => Ok(()),
-        other => Err(SourceError::Option {
-            option: "source",
-            uri: other.to_string(),
-            reason: "this kind is not built yet; use file://, images:// or test://",
-        }),
+        SourceUri::Csi { .. } if !hints::has_element("nvarguscamerasrc") => {
+            Err(hints::missing_element("nvarguscamerasrc"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -190,9 +199,37 @@ fn check_video(path: &Path) -> Result<(), SourceError> {
 }
 
 fn limits(plan: &Plan) -> Limits {
-    let mut limits = Limits::default();
-    limits.stall = limits.stall.max(plan.interval * 4);
-    limits
+    let config = &plan.config;
+    let interval = match (config.fps, &config.uri) {
+        (Some(fps), _) => fps.interval(),
+        (None, SourceUri::Images { .. }) => images::INTERVAL,
+        (None, _) => Duration::ZERO,
+    };
+    Limits {
+        contact: matches!(config.uri, SourceUri::Rtsp(_) | SourceUri::Http(_)).then_some(CONTACT),
+        stall: Duration::from_millis(config.patience.stall_ms.into()).max(interval * 4),
+        frozen: plan.frozen,
+        ..Limits::default()
+    }
+}
+
+/// How long the pixels may stay the same, where they may not for ever.
+fn frozen(config: &Config) -> Option<Duration> {
+    let usual = match config.uri {
+        SourceUri::Csi { .. } | SourceUri::Usb(_) => 30_000,
+        SourceUri::Rtsp(_) | SourceUri::Http(_) => 120_000,
+        _ => 0,
+    };
+    match config.patience.frozen_ms.unwrap_or(usual) {
+        0 => None,
+        limit => Some(Duration::from_millis(limit.into())),
+    }
+}
+
+/// A CSI camera that is there, but gives nothing, is a matter of Argus; without one, a new process would not help.
+fn driver(uri: &SourceUri) -> Driver {
+    let is_there = || devices::cameras(Path::new("/")).iter().any(|camera| camera.bus == Bus::Csi);
+    if matches!(uri, SourceUri::Csi { .. }) && is_there() { Driver::PerProcess } else { Driver::PerPipeline }
 }
 
 /// 0.75 to 1.0, different at each call.

@@ -2,18 +2,25 @@
 //! broken camera's driver may hold up any of these calls.
 
 use super::{
-    Outlet,
+    Outlet, SourceError,
+    config::{Config, Fps},
+    describe::{self, Platform},
+    devices,
     error::Fault,
     hints,
-    images::Feeder,
-    sinks::{self, WhenFull},
+    images::{self, Feeder},
+    network,
+    sinks::{self, FrameDesk, WhenFull},
     stamps::{Tap, Verdict},
+    stillness::{FrozenWatch, MotionWatch},
     uri::{AtEnd, Pace, SourceUri},
     watch::Progress,
 };
+use crate::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 use std::{
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -26,17 +33,33 @@ use std::{
 /// What is built in every attempt.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub uri: SourceUri,
-    /// The pipeline in GStreamer's notation.
-    pub text: String,
-    /// The time from one picture to the next, for pictures from files.
-    pub interval: Duration,
+    pub config: Config,
+    /// The model's input size.
+    pub input: Size,
+    pub platform: Platform,
     pub tap: Arc<Tap>,
+    /// How long the pixels may stay the same, where they may not for ever.
+    pub frozen: Option<Duration>,
+}
+
+impl Plan {
+    /// The pipeline in GStreamer's notation. A USB camera is looked for each time: its number may have changed.
+    pub fn text(&self) -> Result<String, SourceError> {
+        let camera = match &self.config.uri {
+            SourceUri::Usb(device) => Some(devices::find_usb(Path::new("/"), device)?),
+            _ => None,
+        };
+        describe::pipeline(&self.config, self.input, self.platform, camera.as_ref())
+    }
 }
 
 /// What happens in an attempt, told to the supervisor.
 #[derive(Debug)]
 pub(super) enum Happening {
+    /// The pipeline to be built.
+    Described(String),
+    /// The camera has answered.
+    Contact,
     /// The first frame is out.
     FirstFrame,
     /// Every sink has seen the end.
@@ -114,8 +137,14 @@ impl Job {
         tell: impl Fn(Happening) + Clone + Send + Sync + 'static,
     ) -> Result<(), Fault> {
         self.plan.tap.reset();
-        let pipeline = parse(&self.plan.text)?;
-        listen(&pipeline, self.plan.uri.clone(), tell.clone());
+        let text = self.plan.text()?;
+        tell(Happening::Described(text.clone()));
+        let pipeline = parse(&text)?;
+        listen(&pipeline, self.plan.config.uri.clone(), tell.clone());
+        network::prepare(&pipeline, &self.plan.config, {
+            let tell = tell.clone();
+            move || tell(Happening::Contact)
+        })?;
         self.wire(&pipeline, control, tell)?;
         let result = self.play(&pipeline, orders);
         self.progress.close();
@@ -134,24 +163,36 @@ impl Job {
         let tap = named::<gst::Element>(pipeline, "tap")?;
         number_at(&tap, pace.as_ref().unwrap_or(&tap), self.plan.tap.clone())?;
         if let Some(pace) = &pace {
-            keep_pace(pace, &self.plan.uri, control)?;
+            keep_pace(pace, &self.plan.config.uri, control)?;
         }
-        let when_full = match self.plan.uri {
-            SourceUri::File { pace: Pace::Unlimited, .. } => WhenFull::Wait,
-            _ => WhenFull::Replace,
-        };
         let infer = named::<AppSink>(pipeline, "infer")?;
-        sinks::deliver_frames(&infer, self.plan.tap.clone(), self.progress.clone(), self.frames.clone(), when_full);
+        self.frame_desk().serve(&infer);
         tell_first_buffer(&infer, move || tell(Happening::FirstFrame))?;
         sinks::deliver_pictures(&named(pipeline, "pictures")?, self.plan.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
         sink_pad(&named::<gst::Element>(pipeline, "gate")?)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             if pictures.wanted() { gst::PadProbeReturn::Ok } else { drop_buffer(info) }
         });
-        if let SourceUri::Images { path, end } = &self.plan.uri {
-            Feeder::new(path, *end, self.plan.interval)?.feed(&named::<AppSrc>(pipeline, "source")?);
+        if let SourceUri::Images { path, end } = &self.plan.config.uri {
+            let interval = self.plan.config.fps.map_or(images::INTERVAL, Fps::interval);
+            Feeder::new(path, *end, interval)?.feed(&named::<AppSrc>(pipeline, "source")?);
         }
         Ok(())
+    }
+
+    fn frame_desk(&self) -> FrameDesk {
+        let config = &self.plan.config;
+        FrameDesk {
+            tap: self.plan.tap.clone(),
+            progress: self.progress.clone(),
+            mailbox: self.frames.clone(),
+            when_full: match config.uri {
+                SourceUri::File { pace: Pace::Unlimited, .. } => WhenFull::Wait,
+                _ => WhenFull::Replace,
+            },
+            frozen: self.plan.frozen.map(|_| FrozenWatch::default()),
+            motion: config.motion.map(MotionWatch::new),
+        }
     }
 
     /// Lets the pipeline run until it is to close.
@@ -198,7 +239,7 @@ fn rewind(pipeline: &gst::Pipeline) -> Result<(), Fault> {
     }
 }
 
-fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
+pub(super) fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
     pipeline
         .by_name(name)
         .and_then(|element| element.dynamic_cast().ok())

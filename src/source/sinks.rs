@@ -1,6 +1,10 @@
 //! The two ends of a pipeline: small pixels for the mailbox, and JPEG pictures for those who watch.
 
-use super::{stamps::Tap, watch::Progress};
+use super::{
+    stamps::Tap,
+    stillness::{FrozenWatch, MotionWatch},
+    watch::Progress,
+};
 use crate::{
     frame::{Frame, Motion, Picture, Pixels},
     geometry::Size,
@@ -25,35 +29,51 @@ pub(super) enum WhenFull {
     Wait,
 }
 
-/// Puts every sample of `sink` into the mailbox.
-pub(super) fn deliver_frames(
-    sink: &AppSink,
-    tap: Arc<Tap>,
-    progress: Arc<Progress>,
-    mailbox: mailbox::Sender,
-    when_full: WhenFull,
-) {
-    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let Some(pixels) = pixels(&sample) else {
-            gst::element_error!(sink, gst::StreamError::Format, ["the scaled picture is not RGBA"]);
-            return Err(gst::FlowError::NotNegotiated);
-        };
-        let Some((stamp, source_size)) = sample.buffer().and_then(|buffer| tap.find(buffer.pts()?)) else {
+/// What is done with the frames of a pipeline.
+pub(super) struct FrameDesk {
+    pub tap: Arc<Tap>,
+    pub progress: Arc<Progress>,
+    pub mailbox: mailbox::Sender,
+    pub when_full: WhenFull,
+    /// Set for sources that must not stand still to the pixel.
+    pub frozen: Option<FrozenWatch>,
+    /// Set for cameras with a motion gate.
+    pub motion: Option<MotionWatch>,
+}
+
+impl FrameDesk {
+    /// Takes every sample of `sink` from now on.
+    pub fn serve(mut self, sink: &AppSink) {
+        let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let Some(pixels) = pixels(&sample) else {
+                gst::element_error!(sink, gst::StreamError::Format, ["the scaled picture is not RGBA"]);
+                return Err(gst::FlowError::NotNegotiated);
+            };
+            self.take(&sample, pixels)
+        });
+        sink.set_callbacks(callbacks.build());
+    }
+
+    fn take(&mut self, sample: &gst::Sample, pixels: Pixels) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let Some((stamp, source_size)) = sample.buffer().and_then(|buffer| self.tap.find(buffer.pts()?)) else {
             return Ok(gst::FlowSuccess::Ok); // older than any stamp that is kept
         };
         let arrived = Instant::now();
-        progress.frame(arrived);
-        while when_full == WhenFull::Wait && mailbox.wait_for_room(Duration::from_millis(100)) == Room::None {
-            progress.waiting(Instant::now());
-            if progress.is_closing() {
+        self.progress.frame(arrived);
+        if self.frozen.as_mut().is_some_and(|watch| watch.has_changed(&pixels)) {
+            self.progress.change(arrived);
+        }
+        let motion = self.motion.as_mut().map_or(Motion::Unmeasured, |watch| watch.look(&pixels, arrived));
+        while self.when_full == WhenFull::Wait && self.mailbox.wait_for_room(Duration::from_millis(100)) == Room::None {
+            self.progress.frame(Instant::now());
+            if self.progress.is_closing() {
                 return Err(gst::FlowError::Flushing);
             }
         }
-        mailbox.put(Frame { stamp, source_size, pixels, motion: Motion::Unmeasured, arrived });
+        self.mailbox.put(Frame { stamp, source_size, pixels, motion, arrived });
         Ok(gst::FlowSuccess::Ok)
-    });
-    sink.set_callbacks(callbacks.build());
+    }
 }
 
 /// Shows every sample of `sink` to those who watch.

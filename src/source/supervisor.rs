@@ -39,7 +39,9 @@ pub(super) struct Supervisor {
     /// For the attempts; weak in spirit: the owner's handle decides when to stop.
     tell: mpsc::Sender<Signal>,
     attempt: Option<Attempt>,
+    /// The number of the attempt, and its pipeline.
     number: u64,
+    text: String,
     rate: Rate,
     reported: Instant,
 }
@@ -52,8 +54,18 @@ impl Supervisor {
         tell: mpsc::Sender<Signal>,
         signals: mpsc::Receiver<Signal>,
     ) -> Self {
-        let reported = Instant::now();
-        Self { plan, outlet, machine, signals, tell, attempt: None, number: 0, rate: Rate::default(), reported }
+        Self {
+            plan,
+            outlet,
+            machine,
+            signals,
+            tell,
+            attempt: None,
+            number: 0,
+            text: String::new(),
+            rate: Rate::default(),
+            reported: Instant::now(),
+        }
     }
 
     /// Runs until told to stop; the pipeline is down then.
@@ -65,7 +77,13 @@ impl Supervisor {
                 Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Ok(Signal::Enable) => self.feed(Input::Enable),
                 Ok(Signal::Disable) => self.feed(Input::Disable),
+                Ok(Signal::Attempt(number, Happening::Described(text))) if number == self.number => {
+                    tracing::info!(camera = %self.outlet.camera, pipeline = %text, "starting");
+                    self.text = text;
+                }
                 Ok(Signal::Attempt(number, happening)) if number == self.number => self.feed(match happening {
+                    Happening::Described(_) => continue, // above
+                    Happening::Contact => Input::Contact,
                     Happening::FirstFrame => Input::FirstFrame,
                     Happening::EndOfStream => Input::EndOfStream,
                     Happening::Fault(fault) => Input::Fault(fault),
@@ -115,6 +133,18 @@ impl Supervisor {
                 tracing::error!(%camera, "the pipeline does not come down; its thread is left behind");
                 self.attempt = None;
             }
+            Step::GiveUp => self.give_up(),
+        }
+    }
+
+    /// Asks for a restart of Argus' daemon, where that is wanted; the process is replaced by whoever watches the state.
+    fn give_up(&mut self) {
+        self.attempt = None;
+        let camera = &self.outlet.camera;
+        let Some(path) = &self.plan.config.argus_restart_request else { return };
+        match std::fs::write(path, format!("{camera}\n")) {
+            Ok(()) => tracing::warn!(%camera, path = %path.display(), "asked for a restart of nvargus-daemon"),
+            Err(error) => tracing::error!(%camera, path = %path.display(), "no restart of nvargus-daemon: {error}"),
         }
     }
 
@@ -146,7 +176,7 @@ impl Supervisor {
     fn log(&self, state: CameraState) {
         let (camera, error) = (&self.outlet.camera, self.machine.last_error().unwrap_or_default());
         match state {
-            CameraState::Starting => tracing::info!(%camera, pipeline = %self.plan.text, "starting"),
+            CameraState::Starting => {} // the pipeline is logged when it is known
             CameraState::Running => tracing::info!(%camera, size = ?self.plan.tap.size(), "running"),
             CameraState::Stalled | CameraState::Retrying => tracing::warn!(%camera, error, "{state}"),
             CameraState::Failed | CameraState::Stuck => tracing::error!(%camera, error, "{state}"),
@@ -165,7 +195,7 @@ impl Supervisor {
             status.frames = frames;
             status.restarts = self.machine.restarts();
             status.last_error = self.machine.last_error().map(Into::into);
-            status.pipeline.clone_from(&self.plan.text);
+            status.pipeline.clone_from(&self.text);
         });
     }
 }

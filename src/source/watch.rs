@@ -19,23 +19,21 @@ pub(super) struct Progress {
 /// When frames came out of a pipeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// How many.
-    pub frames: u64,
     /// When the last one came, or was last seen waiting for the engine.
     pub last: Option<Instant>,
+    /// When the last one came whose pixels were not those of the one before.
+    pub changed: Option<Instant>,
 }
 
 impl Progress {
-    /// A frame has come.
+    /// A frame has come, or waits for the engine to have room for it: no stall.
     pub fn frame(&self, at: Instant) {
-        let mut seen = self.lock();
-        seen.frames += 1;
-        seen.last = Some(at);
+        self.lock().last = Some(at);
     }
 
-    /// A frame is there, but the engine has no room for it: no stall.
-    pub fn waiting(&self, at: Instant) {
-        self.lock().last = Some(at);
+    /// The pixels have changed.
+    pub fn change(&self, at: Instant) {
+        self.lock().changed = Some(at);
     }
 
     /// What has been seen so far.

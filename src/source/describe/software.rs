@@ -1,0 +1,84 @@
+//! Pipelines of the CPU's elements.
+
+use super::{JPEG_QUALITY, RATE, TEST_SIZE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
+use crate::{
+    geometry::Size,
+    source::{
+        SourceError,
+        config::{Codec, Config, Flip, Fps},
+        devices::{Camera, Encoding},
+        uri::SourceUri,
+    },
+};
+
+pub(super) fn pipeline(config: &Config, input: Size, camera: Option<&Camera>) -> Result<String, SourceError> {
+    let encode = format!("videoconvert ! jpegenc quality={JPEG_QUALITY}");
+    Ok(format!("{}{} ! {}", head(config, camera)?, turn(config), tail(config, &scale(input), &encode)))
+}
+
+/// The elements that make the model's input of any raw picture in the CPU's memory.
+///
+/// Converting first and scaling then keeps the colour at full resolution until it is scaled: on the evaluation set
+/// this order costs .0043 AP against the model's own resize, the other .0063, and it is no slower. The pixel aspect
+/// ratio is asked for, because otherwise `videoscale` keeps the old one by changing the size, or adds borders.
+pub(in crate::source) fn scale(input: Size) -> String {
+    format!(
+        "videoconvert ! video/x-raw,format=RGBA ! videoscale method=bilinear add-borders=false \
+         ! video/x-raw,width={},height={},pixel-aspect-ratio=1/1",
+        input.width, input.height
+    )
+}
+
+fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError> {
+    Ok(match &config.uri {
+        SourceUri::File { .. } => format!("{} ! {}", file(config).unwrap_or_default(), pace(config)),
+        SourceUri::Images { .. } => format!("appsrc name=source format=time block=true ! {}", pace(config)),
+        SourceUri::Test { pattern } => test(config, pattern),
+        SourceUri::Auto => test(config, "smpte"),
+        SourceUri::Usb(_) => match usb(config, camera)? {
+            UsbHead { text, encoding: Encoding::Mjpeg, .. } => format!("{text} ! jpegdec"),
+            UsbHead { text, encoding: Encoding::Raw, .. } => text,
+        },
+        SourceUri::Rtsp(address) => format!("{} ! {}", rtsp(config, address), decoder(config.network.codec)),
+        SourceUri::Http(address) => format!("{} ! jpegdec", http(address)),
+        SourceUri::Gst { elements } => elements.clone(),
+        // Only a Jetson has it; the text names the element that is missing then.
+        SourceUri::Csi { sensor } => format!("nvarguscamerasrc name=source sensor-id={sensor}"),
+    })
+}
+
+fn test(config: &Config, pattern: &str) -> String {
+    let size = config.size.unwrap_or(TEST_SIZE);
+    let rate = config.fps.map_or(RATE.into(), Fps::fraction);
+    format!(
+        "videotestsrc name=source is-live=true pattern={pattern} \
+         ! video/x-raw,format=I420,width={},height={},framerate={rate}",
+        size.width, size.height
+    )
+}
+
+fn decoder(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Auto => "decodebin",
+        Codec::H264 => "rtph264depay ! h264parse ! avdec_h264",
+        Codec::H265 => "rtph265depay ! h265parse ! avdec_h265",
+    }
+}
+
+fn turn(config: &Config) -> String {
+    let crop = if is_cropped(config.crop) {
+        let crop = config.crop;
+        format!(" ! videocrop left={} right={} top={} bottom={}", crop.left, crop.right, crop.top, crop.bottom)
+    } else {
+        String::new()
+    };
+    let flip = match config.flip {
+        Flip::None => "",
+        Flip::Clockwise => " ! videoflip method=clockwise",
+        Flip::Rotate180 => " ! videoflip method=rotate-180",
+        Flip::Counterclockwise => " ! videoflip method=counterclockwise",
+        Flip::Horizontal => " ! videoflip method=horizontal-flip",
+        Flip::Vertical => " ! videoflip method=vertical-flip",
+    };
+    crop + flip
+}
