@@ -1,6 +1,10 @@
 //! A session with its tensors: allocated once, bound once, read and written in place.
 
-use super::{Engine, InferError, Providers, placement::Profile};
+use super::{
+    Engine, InferError, Providers, Watchdog, Work,
+    placement::Profile,
+    watchdog::{Watch, within},
+};
 use crate::{
     manifest::{Input, Manifest},
     status::EngineInfo,
@@ -12,13 +16,14 @@ use ort::{
     session::{IoBinding, RunOptions, Session},
     value::{Outlet, Tensor, TensorElementType, ValueType},
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// The engine on ONNX Runtime.
 pub(super) struct BoundEngine {
     session: Session,
     binding: IoBinding,
-    options: RunOptions,
+    options: Arc<RunOptions>,
+    watch: Option<Watch>,
     input: Tensor<f32>,
     outputs: Vec<Output>,
     info: EngineInfo,
@@ -60,7 +65,12 @@ impl BoundEngine {
         }
         let mut options = RunOptions::new().map_err(refused)?;
         options.set_log_level(LogLevel::Warning).map_err(refused)?;
-        Ok(Self { session, binding, options, input, outputs, info })
+        Ok(Self { session, binding, options: Arc::new(options), watch: None, input, outputs, info })
+    }
+
+    /// From now on no run may take longer than `deadline`.
+    pub(super) fn be_watched(&mut self, watchdog: &Watchdog, deadline: Duration) {
+        self.watch = Some(watchdog.watch(Work::Run, deadline, Some(self.options.clone())));
     }
 
     /// Ends the profile of the runs so far and takes from it how many nodes each provider ran, where the log did not
@@ -80,10 +90,11 @@ impl Engine for BoundEngine {
     }
 
     fn run(&mut self) -> Result<(), InferError> {
-        self.session
-            .run_binding_with_options(&self.binding, &self.options)
-            .map(drop)
-            .map_err(|error| InferError::Run(error.to_string()))
+        let Self { session, binding, options, .. } = self;
+        within(self.watch.as_ref(), || {
+            let ran = session.run_binding_with_options(binding, options);
+            ran.map(drop).map_err(|error| InferError::Run(error.to_string()))
+        })
     }
 
     fn info(&self) -> &EngineInfo {

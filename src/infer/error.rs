@@ -1,6 +1,6 @@
 //! Why inference can not be had.
 
-use super::{OptionError, Provider, runtime::Attempt};
+use super::{OptionError, Provider, Stuck, runtime::Attempt};
 use std::path::PathBuf;
 
 /// Why inference can not be had, or failed.
@@ -100,6 +100,9 @@ pub enum InferError {
         /// The system's words.
         reason: std::io::Error,
     },
+    /// A run or the making of a session took too long; it came back, but the device can not be trusted.
+    #[error("{0}")]
+    Deadline(Stuck),
     /// The runtime refused to make a session for a reason that is none of the above.
     #[error("ONNX Runtime could not make a session: {0}")]
     Session(String),
@@ -132,7 +135,7 @@ impl InferError {
             | Self::Option(_)
             | Self::NoProvider { .. }
             | Self::Cache { .. } => Remedy::Reconfigure,
-            Self::RequiredSilent { .. } | Self::OtherLibrary { .. } => Remedy::Restart,
+            Self::RequiredSilent { .. } | Self::OtherLibrary { .. } | Self::Deadline(_) => Remedy::Restart,
             Self::Environment { .. } | Self::Session(_) | Self::Run(_) => Remedy::Unknown,
         }
     }

@@ -19,11 +19,13 @@ mod placement;
 pub mod replay;
 mod runtime;
 mod session;
+mod watchdog;
 
 pub use config::{BuildDeadline, Config, Deadline, Provider, ProviderOptions, Providers, Span, Threads, WorkspaceMib};
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
 pub use runtime::{Attempt, Build, Origin, Runtime};
+pub use watchdog::{Stuck, Watchdog, Work};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};
 

@@ -1,6 +1,6 @@
 //! Opens a model: from its file to an engine that has run.
 
-use super::{Config, Engine, InferError, Runtime, chain::Chain, engine::BoundEngine};
+use super::{Config, Engine, InferError, Runtime, Work, chain::Chain, engine::BoundEngine, watchdog::within};
 use crate::{
     manifest::Manifest,
     status::{EngineInfo, EnginePhase, ProviderStatus},
@@ -30,7 +30,9 @@ impl Runtime {
         let since = Instant::now();
         progress(EnginePhase::Building { since, usual: None });
         let on_build = |usual| progress(EnginePhase::Building { since, usual });
-        let made = Chain { runtime: self, config, model, model_sha256: &model_sha256, on_build: &on_build }.make()?;
+        let build = self.watchdog().map(|dog| dog.watch(Work::Build, config.build_deadline.get(), None));
+        let chain = Chain { runtime: self, config, model, model_sha256: &model_sha256, on_build: &on_build };
+        let made = within(build.as_ref(), || chain.make())?;
         let info = EngineInfo {
             model: manifest.name.as_str().into(),
             model_sha256,
@@ -41,11 +43,18 @@ impl Runtime {
             library: self.library().to_owned(),
             providers: made.providers,
         };
-        let mut engine = BoundEngine::new(made.session, model, manifest, info)?;
         progress(EnginePhase::WarmingUp);
-        engine.run()?;
+        // Its first run may build too, so it has as much time.
+        let mut engine = within(build.as_ref(), || {
+            let mut engine = BoundEngine::new(made.session, model, manifest, info)?;
+            engine.run()?;
+            Ok(engine)
+        })?;
         if let Some(profile) = made.profile {
             engine.count_nodes(profile, &config.providers);
+        }
+        if let Some(dog) = self.watchdog() {
+            engine.be_watched(dog, config.deadline.get());
         }
         for _ in 1..WARM_UP_RUNS {
             engine.run()?;

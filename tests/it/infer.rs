@@ -1,9 +1,11 @@
 //! Inference on real ONNX Runtime libraries.
 
 use crate::support::{coco_ssd, read_f32, shared};
+use prost::Message;
 use sightd::{
-    infer::{Config, Engine, Remedy, Runtime},
+    infer::{Config, Engine, Remedy, Runtime, Watchdog},
     manifest::{Decode, Manifest},
+    model::onnx::{self, proto::Graph},
     status::{EnginePhase, ProviderState},
 };
 use std::{
@@ -126,4 +128,43 @@ fn a_model_that_can_not_serve_is_refused_in_words() {
         assert!(error.to_string().contains(words), "{error}");
         assert_eq!(error.remedy(), Remedy::Reconfigure, "{error}");
     }
+}
+
+/// A network of many convolutions, each of which takes a good part of a second.
+fn slow_model(folder: &Path) -> (PathBuf, Manifest) {
+    const CHANNELS: usize = 64;
+    let conv = |from: &str, weights: &str, to: &str| {
+        onnx::node("Conv", &[from, weights], to, vec![onnx::ints("pads", &[1, 1, 1, 1])])
+    };
+    let mut nodes = vec![conv("image", "first", "x0")];
+    nodes.extend((0..40).map(|n| conv(&format!("x{n}"), "rest", &format!("x{}", n + 1))));
+    nodes.push(onnx::node("Identity", &["x40"], "raw_boxes", vec![]));
+    nodes.push(onnx::node("Identity", &["x40"], "logits", vec![]));
+    let kernel =
+        |name: &str, inputs: usize| onnx::floats(name, &[CHANNELS, inputs, 3, 3], &vec![0.01; CHANNELS * inputs * 9]);
+    let output = |name: &str| onnx::value(name, &[1, CHANNELS, 300, 300]);
+    let graph = Graph {
+        node: nodes,
+        name: "slow".into(),
+        initializer: vec![kernel("first", 3), kernel("rest", CHANNELS)],
+        input: vec![onnx::value("image", &[1, 3, 300, 300])],
+        output: vec![output("raw_boxes"), output("logits")],
+        ..Graph::default()
+    };
+    let path = folder.join("slow.onnx");
+    fs::write(&path, onnx::model(graph, String::new()).encode_to_vec()).unwrap();
+    (path, Manifest { name: "slow".into(), ..coco_ssd() })
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_terminated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, manifest) = slow_model(folder.path());
+    let config: Config = toml::from_str("deadline = \"100 ms\"").unwrap();
+    let watchdog = Watchdog::start(|stuck| panic!("{stuck}")).unwrap();
+    let runtime = Runtime::load(&config).unwrap().watched(watchdog);
+    // The first run has the time of a build; the second of the warm-up does not.
+    let error = runtime.open(&config, &path, &manifest, &|_| {}).err().unwrap();
+    assert_eq!(error.remedy(), Remedy::Restart);
+    assert_eq!(error.to_string(), "a run of the network takes longer than runtime.deadline = 100ms");
 }

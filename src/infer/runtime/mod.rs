@@ -10,7 +10,7 @@ mod table;
 
 pub use search::{Attempt, Origin};
 
-use super::{Config, InferError};
+use super::{Config, InferError, Watchdog};
 use library::Library;
 use ort::{
     environment::Environment,
@@ -33,6 +33,7 @@ pub struct Runtime {
     version: String,
     api: u32,
     build: Build,
+    watchdog: Option<Watchdog>,
 }
 
 /// Which devices a runtime was compiled for.
@@ -88,7 +89,7 @@ impl Runtime {
         environment.set_log_level(LogLevel::Warning);
         let gpu = ep::CUDA::is_available().map_err(refused)? || ep::TensorRT::is_available().map_err(refused)?;
         let build = if gpu { Build::Gpu } else { Build::CpuOnly };
-        Ok(Self { environment, library: file, version, api, build })
+        Ok(Self { environment, library: file, version, api, build, watchdog: None })
     }
 
     /// This runtime, unless another library is wanted.
@@ -99,6 +100,13 @@ impl Runtime {
             Some((_, file)) if *file == self.library => Ok(self.clone()),
             _ => Err(InferError::OtherLibrary { loaded: self.library.clone(), wanted: wanted.to_owned() }),
         }
+    }
+
+    /// The same runtime, whose engines and their making are watched.
+    #[must_use]
+    pub fn watched(mut self, watchdog: Watchdog) -> Self {
+        self.watchdog = Some(watchdog);
+        self
     }
 
     /// The library file.
@@ -119,6 +127,11 @@ impl Runtime {
     /// Which devices it was compiled for.
     pub fn build(&self) -> Build {
         self.build
+    }
+
+    /// Who watches its engines.
+    pub(super) fn watchdog(&self) -> Option<&Watchdog> {
+        self.watchdog.as_ref()
     }
 
     /// What sessions are made in.
