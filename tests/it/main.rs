@@ -2,6 +2,7 @@
 
 mod architecture;
 mod board;
+mod browser;
 mod catalog;
 mod decode;
 mod detect;

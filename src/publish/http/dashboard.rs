@@ -33,6 +33,12 @@ const ASSETS: &[Asset] = &[
     asset!("/assets/style.css", "style.css", "text/css; charset=utf-8"),
     asset!("/assets/icon.svg", "icon.svg", "image/svg+xml"),
     asset!("/assets/main.js", "main.js", "text/javascript; charset=utf-8"),
+    asset!("/assets/api.js", "api.js", "text/javascript; charset=utf-8"),
+    asset!("/assets/match.js", "match.js", "text/javascript; charset=utf-8"),
+    asset!("/assets/tile.js", "tile.js", "text/javascript; charset=utf-8"),
+    asset!("/assets/colours.js", "colours.js", "text/javascript; charset=utf-8"),
+    asset!("/assets/chart.js", "chart.js", "text/javascript; charset=utf-8"),
+    asset!("/assets/panels.js", "panels.js", "text/javascript; charset=utf-8"),
 ];
 
 /// The names under which clients hold the files, made of their content.

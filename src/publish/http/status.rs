@@ -7,6 +7,7 @@ use crate::{
     status::{EngineInfo, EnginePhase, ProviderStatus},
 };
 use axum::{Json, extract::State, http::StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -121,6 +122,9 @@ pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Json<Model> {
 pub(super) struct Health {
     /// Always `ok`.
     status: &'static str,
+    /// The daemon's wall time, RFC 3339: clients compare it with their own clock.
+    #[schema(value_type = String, format = DateTime)]
+    now: Timestamp,
     /// Seconds since the HTTP server was built.
     uptime_s: f64,
 }
@@ -129,7 +133,7 @@ pub(super) struct Health {
 #[utoipa::path(get, path = "/healthz", tag = "status",
     responses((status = 200, description = "It lives", body = inline(Health))))]
 pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
-    Json(Health { status: "ok", uptime_s: round(shared.started.elapsed().as_secs_f64()) })
+    Json(Health { status: "ok", now: Timestamp::now(), uptime_s: round(shared.started.elapsed().as_secs_f64()) })
 }
 
 /// Whether detections are served.

@@ -1,0 +1,61 @@
+// Talking to the daemon: JSON over HTTP, and WebSockets that come back by themselves.
+
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 5000;
+
+/** GETs `path`; the JSON of any answer that `accept` lets through, else an Error in the daemon's own words. */
+export async function getJson(path, accept = (status) => status >= 200 && status < 300) {
+  const response = await fetch(path, { headers: { accept: "application/json" } });
+  const body = await response.json().catch(() => ({}));
+  if (!accept(response.status)) throw new Error(body.detail || `${path}: ${response.status}`);
+  return body;
+}
+
+/** A WebSocket that reconnects until it is closed. */
+export class Link {
+  /**
+   * @param {string} path where to connect
+   * @param {{message: (data: any) => void, state: (state: "connecting"|"live"|"lost") => void}} to who is told
+   */
+  constructor(path, to) {
+    this.path = path;
+    this.to = to;
+    this.retryMs = FIRST_RETRY_MS;
+    this.open();
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    const url = new URL(this.path, location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onopen = () => {
+      this.retryMs = FIRST_RETRY_MS;
+      this.to.state("live");
+    };
+    socket.onmessage = (event) => this.to.message(event.data);
+    socket.onclose = () => {
+      if (this.socket !== socket) return; // closed by us
+      this.to.state("lost");
+      this.timer = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2));
+      this.retryMs = Math.min(this.retryMs * 1.7, LONGEST_RETRY_MS);
+    };
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+  }
+}
+
+/** How far the daemon's clock is ahead of this browser's, in milliseconds, to about half a round trip. */
+export async function clockOffset() {
+  const before = Date.now();
+  const health = await getJson("/healthz");
+  const after = Date.now();
+  return Date.parse(health.now) - (before + after) / 2;
+}

@@ -1,0 +1,195 @@
+//! The dashboard in real Chromium. Screenshots are left in `target/screenshots`.
+
+use crate::{
+    fake::{Daemon, SIZE, detection, running, stamp},
+    support,
+};
+use image::{GrayImage, ImageFormat, Luma};
+use sightd::{
+    camera::{CameraState, CameraStatus},
+    frame::{Picture, Stamp},
+    publish::bus::CameraFeed,
+    status::EnginePhase,
+};
+use std::{
+    io::Cursor,
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+/// Far more than any scenario takes, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Runs `tests/browser/SCENARIO.mjs` against `url`; `act` does what the scenario asks for.
+async fn scenario(name: &str, url: &str, mut act: impl AsyncFnMut(&str)) {
+    let screenshots = support::root().join("target/screenshots");
+    std::fs::create_dir_all(&screenshots).unwrap();
+    let mut node = Command::new("node")
+        .arg(support::root().join(format!("tests/browser/{name}.mjs")))
+        .arg(url)
+        .arg(support::part("browser"))
+        .arg(&screenshots)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node starts (set-up installs it)");
+    let mut answers = node.stdin.take().unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let ended = timeout(PATIENCE, async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some(words) = line.strip_prefix("do: ") {
+                act(words).await;
+                answers.write_all(b"done\n").await.unwrap();
+            } else {
+                println!("{line}");
+            }
+        }
+        node.wait().await.unwrap()
+    });
+    let status = ended.await.unwrap_or_else(|_| panic!("{name} is not done after {PATIENCE:?}"));
+    assert!(status.success(), "{name} failed: see above");
+}
+
+/// Frames of `feed`, 12 a second: pictures with their number painted, and scenes whose boxes follow from it. Every
+/// third frame is skipped by the engine; a scene comes now before, now after its picture.
+fn play(daemon: &Daemon, feed: &Arc<CameraFeed>) -> JoinHandle<()> {
+    let (bus, feed) = (daemon.bus.clone(), feed.clone());
+    tokio::spawn(async move {
+        for seq in 1.. {
+            let due = Instant::now() + Duration::from_millis(83);
+            let stamp = stamp(seq);
+            let lost = feed.status.borrow().state != CameraState::Running;
+            let scene_late = Duration::from_millis(seq * 37 % 50);
+            let picture = feed.pictures.wanted().then(|| numbered(stamp));
+            if !lost && seq % 2 == 0 {
+                feed.pictures.show_some(picture.clone());
+            }
+            sleep(scene_late).await;
+            if !lost && seq % 3 != 0 && matches!(*bus.phase.borrow(), EnginePhase::Ready) {
+                bus.publish(crate::fake::scene(&feed.name, stamp, detections(seq)));
+            }
+            sleep(Duration::from_millis(15)).await;
+            if !lost && seq % 2 != 0 {
+                feed.pictures.show_some(picture);
+            }
+            sleep(due.saturating_duration_since(Instant::now())).await;
+        }
+    })
+}
+
+trait ShowSome {
+    fn show_some(&self, picture: Option<Picture>);
+}
+
+impl ShowSome for sightd::pictures::Pictures {
+    fn show_some(&self, picture: Option<Picture>) {
+        if let Some(picture) = picture {
+            self.show(picture);
+        }
+    }
+}
+
+/// Left edge of the person in frame `seq`.
+fn left(seq: u64) -> f32 {
+    0.05 + 0.6 * ((seq % 100) as f32 / 100.0)
+}
+
+fn detections(seq: u64) -> Vec<sightd::detection::Detection> {
+    let x = left(seq);
+    vec![
+        detection("person", 0.92, [x, 0.3, x + 0.12, 0.85]),
+        detection("dog", 0.71, [0.8, 0.62, 0.95, 0.86]),
+        detection("bicycle", 0.54, [0.84, 0.16, 0.97, 0.4]),
+    ]
+}
+
+/// A grey scene with a figure, and the number as 16 bits along the lower edge, the lowest to the left.
+fn numbered(stamp: Stamp) -> Picture {
+    let (width, height) = (SIZE.width as f32, SIZE.height as f32);
+    let x0 = left(stamp.seq);
+    let image = GrayImage::from_fn(SIZE.width, SIZE.height, |x, y| {
+        let (x, y) = (x as f32 / width, y as f32 / height);
+        if y > 0.94 {
+            let bit = ((x * 16.0) as u32).min(15);
+            return Luma([if stamp.seq >> bit & 1 == 1 { 235 } else { 20 }]);
+        }
+        let (across, up) = ((x - x0) / 0.12, (y - 0.3) / 0.55);
+        let head = (across - 0.5).powi(2) * 5.0 + (up - 0.12).powi(2) * 60.0 < 0.7;
+        let body = (0.2..0.8).contains(&across) && (0.24..1.0).contains(&up);
+        let ground = if y > 0.55 { 95.0 + 60.0 * (y - 0.55) } else { 175.0 - 60.0 * y };
+        Luma([if head || body { 60 } else { ground as u8 }])
+    });
+    let mut jpeg = Vec::new();
+    image.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).unwrap();
+    Picture { stamp, size: SIZE, jpeg: jpeg.into() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_visit() {
+    let daemon = Daemon::start().await;
+    let players = ["front", "yard"].map(|name| play(&daemon, &daemon.camera(name)));
+    scenario("visit", &daemon.url("/"), async |_| {}).await;
+    players.iter().for_each(JoinHandle::abort);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_and_boxes_are_in_step() {
+    let daemon = Daemon::start().await;
+    let player = play(&daemon, &daemon.camera("front"));
+    scenario("in-step", &daemon.url("/"), async |_| {}).await;
+    player.abort();
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_are_shown_and_mend_by_themselves() {
+    let daemon = Daemon::start().await;
+    let url = daemon.url("/");
+    let front = daemon.camera("front");
+    let mut player = play(&daemon, &front);
+    let mut running_daemon = Some(daemon);
+    scenario("faults", &url.clone(), async |words| match words {
+        "build the engine" => {
+            let since = Instant::now() - Duration::from_secs(40);
+            let phase = EnginePhase::Building { since, usual: Some(Duration::from_secs(240)) };
+            running_daemon.as_ref().unwrap().bus.phase.send_replace(phase);
+        }
+        "engine ready" => {
+            running_daemon.as_ref().unwrap().bus.phase.send_replace(EnginePhase::Ready);
+        }
+        "lose the camera" => {
+            front.status.send_replace(CameraStatus {
+                state: CameraState::Retrying,
+                restarts: 1,
+                last_error: Some("the sensor gave no frame for 5 s; trying again in 2 s".into()),
+                ..running()
+            });
+        }
+        "camera back" => {
+            front.status.send_replace(running());
+        }
+        "stop the daemon" => {
+            player.abort();
+            running_daemon.take().unwrap().stop().await;
+        }
+        "start the daemon" => {
+            let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+            let daemon = Daemon::start_on(port).await;
+            player = play(&daemon, &daemon.camera("front"));
+            running_daemon = Some(daemon);
+        }
+        other => panic!("no idea how to {other}"),
+    })
+    .await;
+    player.abort();
+    running_daemon.unwrap().stop().await;
+}
