@@ -111,6 +111,15 @@ impl Mailroom {
             state = self.shared.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
+    /// Waits for `time` without taking a frame, or until the mailroom is closed.
+    pub fn rest(&self, time: Duration) {
+        if !time.is_zero() {
+            let open = |state: &mut State| !state.closed;
+            // Poisoned or not, timed out or closed: the wait is over.
+            drop(self.shared.filled.wait_timeout_while(self.shared.lock(), time, open));
+        }
+    }
 }
 
 impl Desk {

@@ -100,6 +100,7 @@ impl Stages {
             provider: self.provider.clone(),
             model: self.model.clone(),
             detections: self.found.clone(),
+            notes: Vec::new(),
         })
     }
 }
@@ -115,17 +116,21 @@ pub fn run(
     bus: &Bus,
 ) -> Result<(), PipelineError> {
     let mut failures = 0;
+    let mut pace = Pace::default();
     loop {
+        mailroom.rest(pace.left(Instant::now(), *bus.limit_fps.borrow()));
         let (camera, frame) = match mailroom.next(PATIENCE) {
             Next::Frame(camera, frame) => (camera, frame),
             Next::Idle => continue,
             Next::Closed => return Ok(()),
         };
+        pace.taken = Some(Instant::now());
         let thresholds = thresholds.load();
         let Some(thresholds) = thresholds.get(&camera) else { continue }; // removed while its frame lay in the mailbox
         match stages.process(camera.clone(), &frame, thresholds) {
-            Ok(scene) => {
+            Ok(mut scene) => {
                 failures = 0;
+                scene.notes = bus.notes();
                 bus.publish(scene);
             }
             Err(error) => {
@@ -136,5 +141,39 @@ pub fn run(
                 }
             }
         }
+    }
+}
+
+/// Holds the loop back to a frame rate.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When the last frame was taken.
+    taken: Option<Instant>,
+}
+
+impl Pace {
+    /// How long to wait until the next frame may be taken.
+    fn left(&self, now: Instant, limit_fps: Option<f32>) -> Duration {
+        let (Some(taken), Some(fps)) = (self.taken, limit_fps) else { return Duration::ZERO };
+        // A limit of 0 or less would be a wait without end; the governor's least is far above.
+        let period = Duration::try_from_secs_f32(1.0 / fps).unwrap_or(Duration::ZERO);
+        (taken + period).saturating_duration_since(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_of_the_limit() {
+        let now = Instant::now();
+        let pace = Pace { taken: Some(now) };
+        assert_eq!(pace.left(now, None), Duration::ZERO);
+        assert_eq!(pace.left(now, Some(4.0)), Duration::from_millis(250));
+        assert_eq!(pace.left(now + Duration::from_millis(200), Some(4.0)), Duration::from_millis(50));
+        assert_eq!(pace.left(now + Duration::from_secs(1), Some(4.0)), Duration::ZERO);
+        assert_eq!(Pace::default().left(now, Some(4.0)), Duration::ZERO);
+        assert_eq!(pace.left(now, Some(0.0)), Duration::ZERO);
     }
 }

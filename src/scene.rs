@@ -1,6 +1,6 @@
 //! What one frame of one camera showed: the unit that is published.
 
-use crate::{camera::CameraName, detection::Detection, frame::Stamp, geometry::Size};
+use crate::{board::BoardNote, camera::CameraName, detection::Detection, frame::Stamp, geometry::Size};
 use std::{sync::Arc, time::Duration, time::Instant};
 
 /// All detections of one frame, with where and when they come from.
@@ -22,6 +22,8 @@ pub struct Scene {
     pub model: Arc<str>,
     /// What was found, by falling score.
     pub detections: Vec<Detection>,
+    /// What held the machine back when it was made; mostly nothing.
+    pub notes: Vec<BoardNote>,
 }
 
 /// Time spent in each stage for one frame.

@@ -6,6 +6,7 @@
 
 use super::wire;
 use crate::{
+    board::{BoardNote, BoardStatus},
     camera::{CameraName, CameraStatus},
     pictures::Pictures,
     scene::Scene,
@@ -14,7 +15,10 @@ use crate::{
 use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::{broadcast, watch};
 
@@ -59,6 +63,11 @@ pub struct Bus {
     pub phase: watch::Sender<EnginePhase>,
     /// The engine that serves, once there is one.
     pub engine: watch::Sender<Option<Arc<EngineInfo>>>,
+    /// The latest reading of the machine.
+    pub board: watch::Sender<Option<Arc<BoardStatus>>>,
+    /// How many frames per second the engine may take, all cameras together; none for as many as come.
+    pub limit_fps: watch::Sender<Option<f32>>,
+    published: AtomicU64,
 }
 
 impl Default for Bus {
@@ -68,6 +77,9 @@ impl Default for Bus {
             cameras: RwLock::default(),
             phase: watch::channel(EnginePhase::LoadingRuntime).0,
             engine: watch::channel(None).0,
+            board: watch::channel(None).0,
+            limit_fps: watch::channel(None).0,
+            published: AtomicU64::new(0),
         }
     }
 }
@@ -112,7 +124,18 @@ impl Bus {
         };
         let published = Arc::new(PublishedScene { scene, json: OnceLock::new() });
         feed.scene.send_replace(Some(published.clone()));
+        self.published.fetch_add(1, Ordering::Relaxed);
         let _ = self.scenes.send(published); // an error means that nobody listens
+    }
+
+    /// How many scenes have been published since the start, all cameras together.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// What holds the machine back right now.
+    pub fn notes(&self) -> Vec<BoardNote> {
+        self.board.borrow().as_ref().map_or_else(Vec::new, |board| board.notes.clone())
     }
 
     /// Every scene from now on.

@@ -1,6 +1,9 @@
 //! The wire form of scenes: the JSON that programs call against. A change here is a change of contract.
 
-use crate::{camera::CameraName, detection::Detection, geometry::Rect, geometry::Size, scene::Scene, scene::Timings};
+use crate::{
+    board::BoardNote, camera::CameraName, detection::Detection, geometry::Rect, geometry::Size, scene::Scene,
+    scene::Timings,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -50,6 +53,10 @@ pub struct SceneDto<'a> {
     pub model: &'a str,
     /// What was found, by falling score.
     pub detections: Vec<DetectionDto<'a>>,
+    /// What held the machine back when the scene was made; left out when nothing did.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    pub notes: &'a [BoardNote],
 }
 
 /// [`Timings`] in milliseconds.
@@ -111,6 +118,7 @@ impl<'a> SceneDto<'a> {
             provider: &scene.provider,
             model: &scene.model,
             detections: scene.detections.iter().filter(|detection| wanted(detection)).map(DetectionDto::from).collect(),
+            notes: &scene.notes,
         }
     }
 }

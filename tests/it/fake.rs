@@ -134,6 +134,7 @@ pub fn scene(camera: &CameraName, stamp: Stamp, detections: Vec<Detection>) -> S
         provider: "cpu".into(),
         model: "fake-ssd".into(),
         detections,
+        notes: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Telemetry of a fake Jetson Nano whose values move.
 
-use crate::board::FakeBoard;
+use crate::{board::FakeBoard, fake::Daemon};
 use sightd::{
     board::{BoardNote, BoardStatus, PowerMode},
     ops::telemetry::{self, Config, Ports, Sampler, Tree},
@@ -103,4 +103,21 @@ async fn the_governor_lowers_the_rate_while_the_board_is_hot() {
 
     drop(sampler);
     assert!(readings.wait_for(|_| false).await.is_err(), "dropping the sampler ends its thread");
+}
+
+#[tokio::test]
+async fn the_api_shows_the_board() {
+    let board = FakeBoard::new();
+    board.set("sys/class/thermal/thermal_zone1/temp", "98500");
+    let daemon = Daemon::start().await;
+    daemon.bus.board.send_replace(Some(Arc::new(read(&board))));
+    daemon.bus.limit_fps.send_replace(Some(7.5));
+    let text = reqwest::get(daemon.url("/system")).await.unwrap().text().await.unwrap();
+    let system: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(system["limit_fps"], 7.5);
+    assert_eq!(system["board"]["power_mode"], "maxn");
+    assert_eq!(system["board"]["notes"], serde_json::json!(["throttled"]));
+    assert_eq!(system["board"]["thermal_zones"][1]["name"], "CPU-therm");
+    assert_eq!(system["board"]["power"]["watts"], 4.87);
+    daemon.stop().await;
 }

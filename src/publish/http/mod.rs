@@ -12,6 +12,7 @@ mod scenes;
 mod select;
 mod status;
 mod stream;
+mod system;
 
 pub use config::Config;
 
@@ -150,6 +151,7 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(status::health))
         .routes(routes!(status::readiness))
         .routes(routes!(status::version))
+        .routes(routes!(system::system))
 }
 
 fn router(shared: Arc<Shared>) -> Router {
