@@ -1,8 +1,139 @@
-//! The command line.
+//! The command line: flags become validated arguments, errors become exit codes.
 
-use std::process::ExitCode;
+use crate::{
+    app::{self, Failure},
+    config::{self, Loaded, Sources},
+    detect::{self, DetectArgs},
+    model,
+    ops::logging,
+    publish::http,
+};
+use clap::{Args, Parser, Subcommand};
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+/// Object detection as a service.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Without a command: run.
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon (the default).
+    Run(RunArgs),
+    /// Check the configuration and name every mistake.
+    Check(FileArgs),
+    /// Detect in pictures, once.
+    Detect(DetectCommand),
+    /// Models: list, import, evaluate.
+    #[command(subcommand)]
+    Model(model::cli::ModelCommand),
+    /// Print the API's OpenAPI document.
+    Openapi,
+}
+
+#[derive(Debug, Default, Args)]
+struct FileArgs {
+    /// The configuration file [default: /etc/sightd/config.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct DetectCommand {
+    #[command(flatten)]
+    file: FileArgs,
+    #[command(flatten)]
+    detect: DetectArgs,
+}
+
+#[derive(Debug, Default, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Address and port of the API and the page.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Source of the camera `default`: csi://0, usb:///dev/..., rtsp://..., file:///...?loop, test://smpte, auto.
+    #[arg(long, value_name = "URI")]
+    source: Option<String>,
+    /// Name of a model, or path of an ONNX file.
+    #[arg(long, alias = "network", value_name = "NAME")]
+    model: Option<String>,
+}
+
+impl RunArgs {
+    fn sources(self) -> Sources {
+        let flags = [("http.listen", self.listen), ("camera.default.source", self.source), ("model.name", self.model)];
+        Sources {
+            file: self.file.config,
+            flags: flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
+        }
+    }
+}
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run(args),
+        Command::Check(args) => check(args),
+        Command::Detect(args) => detect(args),
+        Command::Model(command) => command.run().map_err(Failure::Other),
+        Command::Openapi => openapi(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("sightd: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(args: RunArgs) -> Result<(), Failure> {
+    let Loaded { config, files } = read(args.sources())?;
+    logging::start(&config.log);
+    for file in files {
+        tracing::info!(file = %file.display(), "configuration read");
+    }
+    app::run(&config)
+}
+
+fn detect(args: DetectCommand) -> Result<(), Failure> {
+    let Loaded { config, .. } = read(Sources { file: args.file.config, flags: Vec::new() })?;
+    let name = args.detect.model.as_ref().unwrap_or(&config.model.name);
+    let model = model::find(name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
+    let mut out = std::io::stdout().lock();
+    detect::run(&args.detect, &model, &config.runtime, &config.detection, &mut out).map_err(Failure::Other)
+}
+
+fn openapi() -> Result<(), Failure> {
+    let document = http::openapi().to_pretty_json().map_err(|error| Failure::Other(error.into()))?;
+    print(&document)
+}
+
+fn check(args: FileArgs) -> Result<(), Failure> {
+    let Loaded { config, files } = read(Sources { file: args.config, flags: Vec::new() })?;
+    app::check(&config)?;
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    let from = if files.is_empty() { "no file: defaults".to_owned() } else { files.join(", ") };
+    print(&format!("the configuration is good ({from})"))
+}
+
+fn read(sources: Sources) -> Result<Loaded, Failure> {
+    config::load(&sources).map_err(|mistakes| Failure::Config(mistakes.into()))
+}
+
+/// Prints to standard output; a reader that has gone away is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Other(error.into())),
+        _ => Ok(()),
+    }
 }

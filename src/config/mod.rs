@@ -1,1 +1,52 @@
-//! Configuration: every stage's own, read from files, environment and flags; all mistakes are reported at once.
+//! Configuration: every stage's own part in one tree.
+//!
+//! Values check themselves when they are read (limited numbers are types of their own), so that a [`Config`] that
+//! exists is one that makes sense. [`load`] reports all mistakes of all files at once.
+
+mod camera;
+mod load;
+mod mistakes;
+mod tree;
+
+pub use camera::CameraConfig;
+pub use load::{Loaded, Sources, load};
+pub use mistakes::{Mistake, Mistakes};
+
+use crate::{camera::CameraName, decode, infer, ops::logging, publish::http};
+use serde::Deserialize;
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Everything the daemon can be told.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[camera.NAME]`: where frames come from, and what counts there. None means one camera `default` with source
+    /// `auto`.
+    pub camera: BTreeMap<CameraName, CameraConfig>,
+    /// `[model]`: which network.
+    pub model: ModelConfig,
+    /// `[detection]`: what counts as a detection, where a camera does not say otherwise.
+    pub detection: decode::Config,
+    /// `[runtime]`: ONNX Runtime and its execution providers.
+    pub runtime: infer::Config,
+    /// `[http]`: the listener.
+    pub http: http::Config,
+    /// `[log]`: what is logged.
+    pub log: logging::Config,
+}
+
+/// `[model]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// A name of the catalogue, or the path of an ONNX file.
+    pub name: String,
+    /// Folders in which a name is looked up before the usual places.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self { name: "ssdlite-mobilenet-v2".into(), folders: Vec::new() }
+    }
+}

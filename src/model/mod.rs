@@ -4,10 +4,12 @@ pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod eval;
+mod find;
 pub mod import;
 mod load;
 pub mod onnx;
 pub mod still;
 mod wire;
 
+pub use find::{FindError, find};
 pub use load::{LoadError, Model, load};

@@ -1,1 +1,0 @@
-//! The application: builds every part from the configuration, spawns, waits, stops in order.

@@ -1,0 +1,82 @@
+//! The thread that owns the engine: loads the runtime, opens the model, serves the mailroom.
+
+use super::{Failure, plan::Plan};
+use crate::{
+    infer::{self, Runtime},
+    mailbox::Mailroom,
+    model::Model,
+    pipeline::{self, CameraThresholds, PipelineError, Stages},
+    publish::bus::Bus,
+    status::EnginePhase,
+};
+use std::{sync::Arc, thread, time::Duration};
+use tokio::{sync::oneshot, time::timeout};
+
+/// The running thread.
+pub(super) struct EngineThread {
+    outcome: oneshot::Receiver<Result<(), Failure>>,
+    ended: bool,
+}
+
+/// What the thread works with.
+struct Work {
+    config: infer::Config,
+    model: Model,
+    thresholds: Arc<CameraThresholds>,
+    mailroom: Mailroom,
+    bus: Arc<Bus>,
+}
+
+impl EngineThread {
+    pub(super) fn start(
+        config: infer::Config,
+        plan: &Plan,
+        mailroom: Mailroom,
+        bus: Arc<Bus>,
+    ) -> Result<Self, Failure> {
+        let (tell, outcome) = oneshot::channel();
+        let work = Work { config, model: plan.model.clone(), thresholds: plan.thresholds.clone(), mailroom, bus };
+        thread::Builder::new()
+            .name("inference".into())
+            .spawn(move || {
+                let bus = work.bus.clone();
+                let outcome = serve(work);
+                if let Err(failure) = &outcome {
+                    bus.phase.send_replace(EnginePhase::Failed { reason: failure.to_string() });
+                }
+                let _ = tell.send(outcome); // an error means that the process is already leaving
+            })
+            .map_err(|error| Failure::Other(error.into()))?;
+        Ok(Self { outcome, ended: false })
+    }
+
+    /// Waits for the thread to end by itself.
+    pub(super) async fn ended(&mut self) -> Result<(), Failure> {
+        let outcome = (&mut self.outcome).await;
+        self.ended = true;
+        outcome.unwrap_or_else(|_| Err(Failure::Other(anyhow::anyhow!("the inference thread panicked"))))
+    }
+
+    /// Waits for the thread, whose mailroom is closed, for at most `deadline`.
+    pub(super) async fn join(mut self, deadline: Duration) {
+        if !self.ended && timeout(deadline, self.ended()).await.is_err() {
+            tracing::warn!("the inference thread did not end in time");
+        }
+    }
+}
+
+fn serve(mut work: Work) -> Result<(), Failure> {
+    let bus = &work.bus;
+    let runtime = Runtime::load(&work.config)?;
+    let progress = |phase| {
+        bus.phase.send_replace(phase);
+    };
+    let engine = runtime.open(&work.config, &work.model.path, &work.model.manifest, &progress)?;
+    bus.engine.send_replace(Some(Arc::new(engine.info().clone())));
+    let mut stages = Stages::new(engine, &work.model.manifest).map_err(|error| Failure::Config(error.into()))?;
+    bus.phase.send_replace(EnginePhase::Ready);
+    pipeline::run(&mut work.mailroom, &mut stages, &work.thresholds, bus).map_err(|error| match error {
+        PipelineError::Infer(error) => error.into(),
+        other => Failure::Other(other.into()),
+    })
+}

@@ -1,0 +1,119 @@
+//! The application, the only place that knows all parts: config → plan → spawn → wait → stop in order.
+//!
+//! The order of start: the listener first (HTTP answers at once, and `/readyz` says what is missing), then the
+//! cameras (pictures without boxes), then the engine. The order of stop: cameras, inference, HTTP.
+
+mod cameras;
+mod engine;
+mod failure;
+mod plan;
+mod signals;
+
+pub use failure::Failure;
+
+use crate::{
+    config::Config,
+    mailbox::{Desk, Mailroom},
+    publish::{bus::Bus, http},
+};
+use cameras::Cameras;
+use engine::EngineThread;
+use plan::Plan;
+use signals::Signals;
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long each part of an ordered stop may take; three parts, so less than 2 s in all.
+const STOP_DEADLINE: Duration = Duration::from_millis(600);
+
+/// Says whether the daemon could run with `config`: the model is there and whole, its classes have the names that the
+/// cameras ask for, the sources make sense.
+///
+/// # Errors
+/// The first thing that can not work.
+pub fn check(config: &Config) -> Result<(), Failure> {
+    Plan::new(config).map(drop)
+}
+
+/// Runs the daemon until it is asked to stop.
+///
+/// # Errors
+/// When it can not start or has to give up; the exit code tells systemd what to do.
+pub fn run(config: &Config) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(error.into()))?;
+    let outcome = runtime.block_on(life(config));
+    runtime.shutdown_background(); // what has not stopped by now is not waited for
+    outcome
+}
+
+/// From the listener to the last join.
+async fn life(config: &Config) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let plan = Plan::new(config)?;
+    let bus = Arc::new(Bus::default());
+    let api = http::Api::new(bus.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
+    let listener = listen(&config.http).await?;
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(http::serve(listener, api, stop.clone()));
+
+    let (mailroom, desk) = Mailroom::new();
+    let cameras = Cameras::start(&plan, &bus, &desk)?;
+    let mut engine = EngineThread::start(config.runtime.clone(), &plan, mailroom, bus.clone())?;
+
+    let outcome = tokio::select! {
+        () = signals.next() => Ok(()),
+        ended = engine.ended() => ended,
+        failure = cameras.given_up() => Err(failure),
+    };
+    match &outcome {
+        Ok(()) => tracing::info!("stopping"),
+        Err(failure) => tracing::error!("stopping: {failure}"),
+    }
+    tokio::spawn(signals.end_at_once());
+    stop_in_order(cameras, &desk, engine, &stop, server).await;
+    outcome
+}
+
+async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::Other(anyhow::anyhow!(
+            "{address} is in use by another program: stop it (`ss -ltnp` shows which it is), or choose another \
+             address with --listen or http.listen"
+        )),
+        _ => Failure::Other(anyhow::anyhow!("can't listen on {address}: {error}")),
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::Other(error.into()))?;
+    tracing::info!("the API and the page are at http://{address}/");
+    Ok(listener)
+}
+
+/// Cameras first, so that nothing new comes; then inference, then those who read.
+async fn stop_in_order(
+    cameras: Cameras,
+    desk: &Desk,
+    engine: EngineThread,
+    stop: &CancellationToken,
+    server: JoinHandle<io::Result<()>>,
+) {
+    cameras.stop(Instant::now() + STOP_DEADLINE).await;
+    desk.close();
+    engine.join(STOP_DEADLINE).await;
+    stop.cancel();
+    match timeout(STOP_DEADLINE, server).await {
+        Ok(Ok(Ok(()))) => tracing::info!("stopped"),
+        Ok(Ok(Err(error))) => tracing::warn!("the HTTP server ended with: {error}"),
+        Ok(Err(error)) => tracing::warn!("the HTTP server ended with: {error}"),
+        Err(_) => tracing::warn!("some HTTP connections did not end in time"),
+    }
+}

@@ -1,0 +1,53 @@
+//! `[camera.NAME]`.
+
+use crate::{
+    decode,
+    geometry::Size,
+    source::{self, Flip, Fps, SourceUri},
+};
+use serde::Deserialize;
+use std::num::NonZeroU16;
+
+/// One camera as it stands in the file: the source's own keys, and `[camera.NAME.detection]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Where frames come from.
+    pub source: SourceUri,
+    /// Columns to capture; with `height`, for cameras of this machine and test pictures.
+    pub width: Option<NonZeroU16>,
+    /// Rows to capture.
+    pub height: Option<NonZeroU16>,
+    /// At most this many frames a second.
+    pub fps: Option<Fps>,
+    /// How the picture is turned.
+    pub flip: Flip,
+    /// What counts as a detection here; keys that are absent are those of `[detection]`.
+    pub detection: decode::Config,
+}
+
+impl Default for CameraConfig {
+    fn default() -> Self {
+        Self {
+            source: SourceUri::Auto,
+            width: None,
+            height: None,
+            fps: None,
+            flip: Flip::default(),
+            detection: decode::Config::default(),
+        }
+    }
+}
+
+impl CameraConfig {
+    /// The source's part.
+    pub fn source(&self) -> source::Config {
+        let size = |(width, height): (NonZeroU16, NonZeroU16)| Size::new(width.get().into(), height.get().into());
+        source::Config {
+            uri: self.source.clone(),
+            size: self.width.zip(self.height).map(size),
+            fps: self.fps,
+            flip: self.flip,
+        }
+    }
+}
