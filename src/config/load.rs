@@ -244,6 +244,9 @@ fn origin_of(value: &Value) -> Option<String> {
 fn as_written(value: &Value) -> Option<String> {
     match &value.kind {
         ValueKind::String(text) => Some(format!("{text:?}")),
+        ValueKind::Array(items) => {
+            Some(format!("[{}]", items.iter().filter_map(as_written).collect::<Vec<_>>().join(", ")))
+        }
         ValueKind::Table(_) | ValueKind::Nil => None,
         _ => Some(value.to_string()),
     }

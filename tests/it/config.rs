@@ -45,7 +45,10 @@ fn mistakes_in_their_exact_words() {
             "[camera.front]\nfps = 0",
             "FILE: camera.front.fps = 0: 0 is not a frame rate: use 0.01 to 240 frames a second",
         ),
-        ("[runtime]\nproviders = [\"cpu\", \"cpu\"]", "FILE: runtime.providers: \"cpu\" stands in the list twice"),
+        (
+            "[runtime]\nproviders = [\"cpu\", \"cpu\"]",
+            "FILE: runtime.providers = [\"cpu\", \"cpu\"]: \"cpu\" stands in the list twice",
+        ),
         (
             "[log]\nfilter = \"a=b=c\"",
             "FILE: log.filter = \"a=b=c\": must be error, warn, info, debug or trace, or a list such as \
