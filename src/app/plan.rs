@@ -16,6 +16,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 /// Where footage for a machine without a camera may lie: put there by set-up, or by the package.
 const FOOTAGE: &[&str] = &[".sightd/footage/vtest.avi", "/usr/share/sightd/footage/vtest.avi"];
 
+/// The file that asks for a restart of `nvargus-daemon`; the same as in `systemd/sightd-nvargus.path`.
+const ARGUS_RESTART_REQUEST: &str = "/run/sightd/restart-nvargus";
+
 /// What the daemon is going to do.
 pub(super) struct Plan {
     pub(super) model: Model,
@@ -43,7 +46,7 @@ impl Plan {
         let thresholds = resolve(&wanted, &model.manifest)?;
         let cameras = wanted
             .into_iter()
-            .map(|(name, camera)| PlannedCamera { source: chosen(&name, camera.source()), name })
+            .map(|(name, camera)| PlannedCamera { source: chosen(&name, source_of(&camera, config)), name })
             .collect();
         Ok(Self { model, cameras, thresholds: Arc::new(ArcSwap::from_pointee(thresholds)) })
     }
@@ -63,6 +66,11 @@ fn resolve(
         }
     }
     if unknown.is_empty() { Ok(resolved) } else { Err(Failure::Config(anyhow::anyhow!(unknown.join("\n")))) }
+}
+
+fn source_of(camera: &CameraConfig, config: &Config) -> source::Config {
+    let request = config.board.restart_argus.then(|| ARGUS_RESTART_REQUEST.into());
+    source::Config { argus_restart_request: request, ..camera.source() }
 }
 
 /// The source with `auto` replaced by what the machine has, which is logged.

@@ -3,7 +3,7 @@
 use crate::{
     decode,
     geometry::Size,
-    source::{self, Flip, Fps, SourceUri},
+    source::{self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, SourceUri, UsbOptions},
 };
 use serde::Deserialize;
 use std::num::NonZeroU16;
@@ -22,6 +22,18 @@ pub struct CameraConfig {
     pub fps: Option<Fps>,
     /// How the picture is turned.
     pub flip: Flip,
+    /// What is cut off, before the picture is turned.
+    pub crop: Crop,
+    /// For `csi://` only.
+    pub csi: CsiOptions,
+    /// For `usb://` only.
+    pub usb: UsbOptions,
+    /// For `rtsp://`, `rtsps://`, `http://` and `https://` only.
+    pub network: NetworkOptions,
+    /// When the camera counts as lost.
+    pub patience: Patience,
+    /// Skips the engine while nothing moves; absent: never.
+    pub motion: Option<MotionGate>,
     /// What counts as a detection here; keys that are absent are those of `[detection]`.
     pub detection: decode::Config,
 }
@@ -34,6 +46,12 @@ impl Default for CameraConfig {
             height: None,
             fps: None,
             flip: Flip::default(),
+            crop: Crop::default(),
+            csi: CsiOptions::default(),
+            usb: UsbOptions::default(),
+            network: NetworkOptions::default(),
+            patience: Patience::default(),
+            motion: None,
             detection: decode::Config::default(),
         }
     }
@@ -48,6 +66,13 @@ impl CameraConfig {
             size: self.width.zip(self.height).map(size),
             fps: self.fps,
             flip: self.flip,
+            crop: self.crop,
+            csi: self.csi.clone(),
+            usb: self.usb,
+            network: self.network.clone(),
+            patience: self.patience,
+            motion: self.motion,
+            argus_restart_request: None,
         }
     }
 }

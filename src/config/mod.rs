@@ -31,6 +31,8 @@ pub struct Config {
     pub runtime: infer::Config,
     /// `[http]`: the listener.
     pub http: http::Config,
+    /// `[board]`: what the daemon may do to the machine.
+    pub board: BoardConfig,
     /// `[log]`: what is logged.
     pub log: logging::Config,
 }
@@ -49,4 +51,13 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self { name: "ssdlite-mobilenet-v2".into(), folders: Vec::new() }
     }
+}
+
+/// `[board]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct BoardConfig {
+    /// Whether to ask for a restart of `nvargus-daemon` when CSI cameras need one, through the file that
+    /// `sightd-nvargus.path` waits for.
+    pub restart_argus: bool,
 }

@@ -53,7 +53,7 @@ impl Config {
 
 /// Pixels cut off each side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Crop {
     /// Columns at the left.
     pub left: u16,
@@ -67,7 +67,7 @@ pub struct Crop {
 
 /// How a Jetson's camera is driven; what is not said is left to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct CsiOptions {
     /// The sensor's mode, by number; `doctor cameras` lists them.
     pub sensor_mode: Option<u8>,
@@ -106,7 +106,7 @@ pub enum WhiteBalance {
 
 /// How a USB camera is driven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct UsbOptions {
     /// What it sends.
     pub format: UsbFormat,
@@ -127,7 +127,7 @@ pub enum UsbFormat {
 
 /// How a network camera is talked to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct NetworkOptions {
     /// What carries RTSP's pictures.
     pub transport: Transport,
@@ -205,7 +205,7 @@ impl fmt::Debug for Secret {
 
 /// When a camera counts as lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Patience {
     /// The time without a frame after which it is begun anew, in milliseconds; never less than four frames' time.
     pub stall_ms: u32,
@@ -223,7 +223,7 @@ impl Default for Patience {
 
 /// When a picture counts as still, so that the engine is spared.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct MotionGate {
     /// By how many levels (of 255) the mean of a block must differ to count as changed.
     pub threshold: u8,
