@@ -5,6 +5,7 @@ use super::{
     check::{self, CheckError},
     eval::{self, EvalArgs},
     import::{self, ImportOptions, Labels, Written},
+    inspect::{self, InspectArgs},
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
@@ -19,6 +20,8 @@ pub enum ModelCommand {
     Pull(PullArgs),
     /// Turn a detector of another format into an ONNX file that sightd runs
     Import(ImportArgs),
+    /// Count what a network costs, layer by layer
+    Inspect(InspectArgs),
     /// Measure how well a model finds what is labelled in a dataset
     Eval(EvalArgs),
 }
@@ -59,6 +62,7 @@ impl ModelCommand {
             Self::List(args) => catalog::run_list(args),
             Self::Pull(args) => catalog::run_pull(args),
             Self::Import(args) => run_import(args),
+            Self::Inspect(args) => inspect::run_inspect(&args),
             Self::Eval(args) => eval::run(&args),
         }
     }

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod eval;
 mod find;
 pub mod import;
+pub mod inspect;
 mod load;
 pub mod onnx;
 pub mod still;

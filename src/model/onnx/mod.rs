@@ -1,6 +1,10 @@
 //! ONNX files: the schema, small constructors, and the manifest in the metadata.
 
 pub mod proto;
+mod read;
+pub mod shape;
+
+pub use read::{OnnxError, read};
 
 use bytes::Bytes;
 use proto::{
