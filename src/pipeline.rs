@@ -1,11 +1,15 @@
-//! The inference loop: one thread, one engine, all cameras in turn.
+//! The inference loop: one thread, one network at a time, all cameras in turn.
+
+mod succession;
+
+pub use succession::{HandOverError, Succession};
 
 use crate::{
     camera::CameraName,
     decode::{DecodeError, Decoder, Thresholds},
     detection::Detection,
     frame::Frame,
-    infer::{Engine, InferError},
+    infer::{Engine, InferError, Remedy},
     mailbox::{Mailroom, Next},
     manifest::{Input, Manifest},
     preprocess::{self, PreprocessError},
@@ -18,6 +22,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use succession::Heirs;
 
 /// How long the loop waits for a frame before it looks whether it is still alone.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,18 +47,24 @@ pub enum PipelineError {
     Decode(#[from] DecodeError),
 }
 
-/// The stages between mailbox and bus, with the buffers they reuse from frame to frame.
-pub struct Stages {
+impl PipelineError {
+    /// Whether no later frame can fare better in this process.
+    fn needs_restart(&self) -> bool {
+        matches!(self, Self::Infer(error) if error.remedy() == Remedy::Restart)
+    }
+}
+
+/// A network that has been opened, with the stages that belong to it.
+pub struct Network {
     engine: Box<dyn Engine>,
     decoder: Decoder,
     input: Input,
     model: Arc<str>,
     provider: Arc<str>,
-    found: Vec<Detection>,
 }
 
-impl Stages {
-    /// The stages for `engine`, which runs the model that `manifest` describes.
+impl Network {
+    /// `engine`, which runs the model that `manifest` describes.
     ///
     /// # Errors
     /// When the manifest's decoder can't be built.
@@ -64,8 +75,29 @@ impl Stages {
             model: engine.info().model.clone(),
             provider: engine.info().active_provider().into(),
             engine,
-            found: Vec::new(),
         })
+    }
+}
+
+/// The stages between mailbox and bus, with the buffers they reuse from frame to frame.
+pub struct Stages {
+    network: Network,
+    found: Vec<Detection>,
+    heirs: Heirs,
+}
+
+impl Stages {
+    /// The stages for `engine`, which runs the model that `manifest` describes.
+    ///
+    /// # Errors
+    /// When the manifest's decoder can't be built.
+    pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
+        Ok(Self { network: Network::new(engine, manifest)?, found: Vec::new(), heirs: Heirs::default() })
+    }
+
+    /// Through which another network takes the place of this one while the loop runs.
+    pub fn succession(&self) -> Succession {
+        self.heirs.succession()
     }
 
     /// Takes one frame of `camera` through all stages.
@@ -78,12 +110,13 @@ impl Stages {
         frame: &Frame,
         thresholds: &Thresholds,
     ) -> Result<Scene, PipelineError> {
+        let Network { engine, decoder, input, model, provider } = &mut self.network;
         let taken = Instant::now();
-        preprocess::fill(&frame.pixels, &self.input, self.engine.input())?;
+        preprocess::fill(&frame.pixels, input, engine.input())?;
         let filled = Instant::now();
-        self.engine.run()?;
+        engine.run()?;
         let ran = Instant::now();
-        self.decoder.decode(&*self.engine, thresholds, &mut self.found)?;
+        decoder.decode(&**engine, thresholds, &mut self.found)?;
         let decoded = Instant::now();
         Ok(Scene {
             camera,
@@ -97,8 +130,8 @@ impl Stages {
                 infer: ran - filled,
                 decode: decoded - ran,
             },
-            provider: self.provider.clone(),
-            model: self.model.clone(),
+            provider: provider.clone(),
+            model: model.clone(),
             detections: self.found.clone(),
             notes: Vec::new(),
         })
@@ -108,7 +141,8 @@ impl Stages {
 /// Serves the mailroom until it closes: the latest frame of each camera in turn becomes a scene on the bus.
 ///
 /// # Errors
-/// When the network fails [`FAILURES_IN_A_ROW`] times in a row; single failures are logged and cost one frame.
+/// When the network fails [`FAILURES_IN_A_ROW`] times in a row, or once in a way that only a restart of the process can
+/// heal; other single failures are logged and cost one frame.
 pub fn run(
     mailroom: &mut Mailroom,
     stages: &mut Stages,
@@ -119,7 +153,9 @@ pub fn run(
     let mut pace = Pace::default();
     loop {
         mailroom.rest(pace.left(Instant::now(), *bus.limit_fps.borrow()));
-        let (camera, frame) = match mailroom.next(PATIENCE) {
+        let next = mailroom.next(PATIENCE);
+        stages.succeed(thresholds);
+        let (camera, frame) = match next {
             Next::Frame(camera, frame) => (camera, frame),
             Next::Idle => continue,
             Next::Closed => return Ok(()),
@@ -136,7 +172,7 @@ pub fn run(
             Err(error) => {
                 failures += 1;
                 tracing::error!(%camera, seq = frame.stamp.seq, failures, "frame lost: {error}");
-                if failures == FAILURES_IN_A_ROW {
+                if failures == FAILURES_IN_A_ROW || error.needs_restart() {
                     return Err(error);
                 }
             }

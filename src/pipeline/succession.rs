@@ -1,0 +1,219 @@
+//! How one network takes the place of another while the loop runs: between two frames, together with the thresholds
+//! for its classes.
+//!
+//! ```text
+//!  another thread                      the loop
+//!  opens and warms up the heir
+//!  hand_over ──heir, thresholds──────▶ between two frames: replaces network and thresholds
+//!  frees the old network ◀──old────────
+//! ```
+
+use super::{CameraThresholds, Network, Stages};
+use crate::{camera::CameraName, decode::Thresholds, geometry::Size};
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+};
+
+/// A network that is to take over, and where the answer goes: the old network, or why it stays.
+struct Heir {
+    network: Network,
+    thresholds: BTreeMap<CameraName, Thresholds>,
+    answer: SyncSender<Result<Network, HandOverError>>,
+}
+
+/// Why the old network stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandOverError {
+    /// The cameras deliver pixels of the old network's size.
+    #[error("the new model sees {new} pixels, the running cameras deliver {running}: restart sightd with it")]
+    OtherSize {
+        /// The running network's input.
+        running: Size,
+        /// The new network's input.
+        new: Size,
+    },
+    /// The loop has ended.
+    #[error("the inference loop has ended")]
+    Ended,
+}
+
+/// The way into the running loop. May be cloned and kept anywhere.
+#[derive(Clone)]
+pub struct Succession {
+    heirs: SyncSender<Heir>,
+}
+
+impl Succession {
+    /// Puts `network` in the place of the running one and waits until that has happened, which takes as long as a
+    /// frame, or a second while no frames come. The old network is freed here, so that the loop need not wait for it.
+    ///
+    /// # Errors
+    /// When the old network stays; `network` is then freed.
+    pub fn hand_over(
+        &self,
+        network: Network,
+        thresholds: BTreeMap<CameraName, Thresholds>,
+    ) -> Result<(), HandOverError> {
+        let (answer, answered) = sync_channel(1);
+        let ended = |_| HandOverError::Ended;
+        self.heirs.send(Heir { network, thresholds, answer }).map_err(|_| HandOverError::Ended)?;
+        answered.recv().map_err(ended)?.map(drop)
+    }
+}
+
+/// The loop's end of the way.
+pub(super) struct Heirs {
+    sender: SyncSender<Heir>,
+    receiver: Receiver<Heir>,
+}
+
+impl Default for Heirs {
+    fn default() -> Self {
+        let (sender, receiver) = sync_channel(1);
+        Self { sender, receiver }
+    }
+}
+
+impl Heirs {
+    pub(super) fn succession(&self) -> Succession {
+        Succession { heirs: self.sender.clone() }
+    }
+}
+
+impl Stages {
+    /// Lets an heir take over, if one waits. Costs next to nothing when none does.
+    pub(super) fn succeed(&mut self, thresholds: &CameraThresholds) {
+        let Ok(Heir { network, thresholds: new_thresholds, answer }) = self.heirs.receiver.try_recv() else { return };
+        let (running, new) = (self.network.input.size(), network.input.size());
+        let outcome = if running == new {
+            thresholds.store(Arc::new(new_thresholds));
+            tracing::info!(from = %self.network.model, to = %network.model, "the model changes");
+            Ok(mem::replace(&mut self.network, network))
+        } else {
+            Err(HandOverError::OtherSize { running, new })
+        };
+        // An error means that nobody waits for the answer any more; then the network is freed here.
+        let _ = answer.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        camera::CameraStatus,
+        decode::Fraction,
+        frame::{Frame, Motion, Pixels, Stamp},
+        infer::replay::{Prepared, Replay},
+        mailbox::Mailroom,
+        manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
+        pipeline::run,
+        publish::bus::{Bus, PublishedScene},
+    };
+    use arc_swap::ArcSwap;
+    use bytes::Bytes;
+    use std::{thread, time::Instant};
+
+    /// A network with a single anchor and one class.
+    fn manifest(name: &str, side: u32) -> Manifest {
+        let anchors = Anchors {
+            layers: vec![[1, 1]],
+            min_scale: 0.5,
+            max_scale: 0.9,
+            ratios: vec![1.0],
+            reduce_lowest_layer: false,
+            interpolated: Interpolated::None,
+        };
+        Manifest {
+            name: name.into(),
+            sha256: None,
+            licence: None,
+            source: None,
+            labels: vec!["background".into(), "thing".into()],
+            input: Input {
+                name: "image".into(),
+                width: side,
+                height: side,
+                channels: Channels::Rgb,
+                scale: 1.0,
+                offset: [0.0; 3],
+            },
+            decode: Decode::Ssd {
+                boxes: "boxes".into(),
+                logits: "logits".into(),
+                activation: Activation::Sigmoid,
+                scales: [10.0, 10.0, 5.0, 5.0],
+                anchors,
+            },
+        }
+    }
+
+    fn engine(manifest: &Manifest) -> Box<Replay> {
+        let output = |name: &str, shape: [usize; 3]| Prepared {
+            name: name.into(),
+            shape: shape.into(),
+            data: vec![0.0; shape.iter().product()],
+        };
+        let outputs = vec![output("boxes", [1, 1, 4]), output("logits", [1, 1, 2])];
+        Box::new(Replay::new(&manifest.name, manifest.input.len(), vec![Ok(outputs)]))
+    }
+
+    fn network(manifest: &Manifest) -> Network {
+        Network::new(engine(manifest), manifest).unwrap()
+    }
+
+    fn frame(seq: u64, side: u32) -> Frame {
+        let size = Size::new(side, side);
+        let now = Instant::now();
+        let stamp = Stamp { seq, captured_at: jiff::Timestamp::UNIX_EPOCH, captured: now };
+        let data = Bytes::from(vec![0; (side * side * 4) as usize]);
+        let pixels = Pixels { size, stride_bytes: side as usize * 4, data };
+        Frame { stamp, source_size: size, pixels, motion: Motion::Unmeasured, arrived: now }
+    }
+
+    fn thresholds(camera: &CameraName, score: f32) -> BTreeMap<CameraName, Thresholds> {
+        let fraction = |value: f32| Fraction::try_from(value).unwrap();
+        BTreeMap::from([(camera.clone(), Thresholds::uniform(fraction(score), 2, fraction(0.6), 10))])
+    }
+
+    #[test]
+    fn an_heir_takes_over_between_two_frames_with_its_thresholds() {
+        let camera: CameraName = "front".parse().unwrap();
+        let (mut mailroom, desk) = Mailroom::new();
+        let sender = desk.open(&camera);
+        let bus = Arc::new(Bus::default());
+        bus.add_camera(&camera, CameraStatus::new("test://".into()));
+        let mut scenes = bus.subscribe();
+        let mut next = |seq: u64| -> Arc<PublishedScene> {
+            sender.put(frame(seq, 4));
+            scenes.blocking_recv().unwrap()
+        };
+        let old = manifest("old", 4);
+        let mut stages = Stages::new(engine(&old), &old).unwrap();
+        let succession = stages.succession();
+        // A score is 0.5 here: the old thresholds let it through, the new ones do not.
+        let limits = Arc::new(ArcSwap::from_pointee(thresholds(&camera, 0.4)));
+        let the_loop = thread::spawn({
+            let (bus, limits) = (bus.clone(), limits.clone());
+            move || run(&mut mailroom, &mut stages, &limits, &bus)
+        });
+
+        let seen = |scene: &PublishedScene| (scene.scene.model.to_string(), scene.scene.detections.len());
+        assert_eq!(seen(&next(1)), ("old".into(), 1));
+        let refused = succession.hand_over(network(&manifest("large", 8)), thresholds(&camera, 0.9));
+        assert_eq!(refused, Err(HandOverError::OtherSize { running: Size::new(4, 4), new: Size::new(8, 8) }));
+        assert_eq!(seen(&next(2)), ("old".into(), 1));
+        assert_eq!(succession.hand_over(network(&manifest("new", 4)), thresholds(&camera, 0.6)), Ok(()));
+        assert_eq!(seen(&next(3)), ("new".into(), 0));
+
+        desk.close();
+        the_loop.join().unwrap().unwrap();
+        let late = succession.hand_over(network(&manifest("late", 4)), thresholds(&camera, 0.6));
+        assert_eq!(late, Err(HandOverError::Ended));
+    }
+}
