@@ -69,6 +69,26 @@ impl Rect {
         if union > 0.0 { both / union } else { 0.0 }
     }
 
+    /// Whether the boxes have a point in common, if only of their edges.
+    pub fn touches(&self, other: &Rect) -> bool {
+        self.x_min <= other.x_max && other.x_min <= self.x_max && self.y_min <= other.y_max && other.y_min <= self.y_max
+    }
+
+    /// The smallest box that covers both.
+    pub fn union(&self, other: &Rect) -> Rect {
+        Rect {
+            x_min: self.x_min.min(other.x_min),
+            y_min: self.y_min.min(other.y_min),
+            x_max: self.x_max.max(other.x_max),
+            y_max: self.y_max.max(other.y_max),
+        }
+    }
+
+    /// Whether every corner is a finite number.
+    pub fn is_finite(&self) -> bool {
+        [self.x_min, self.y_min, self.x_max, self.y_max].into_iter().all(f32::is_finite)
+    }
+
     /// The same box with every corner moved into 0..1.
     pub fn clipped(&self) -> Rect {
         Rect {

@@ -89,14 +89,48 @@ pub enum Decode {
         /// The anchors the offsets refer to.
         anchors: Anchors,
     },
+    /// Boxes and scores that the network decodes itself (pytorch-ssd).
+    Corners {
+        /// Name of the output with the boxes: `[1, N, 4]`, left, top, right, bottom, in units of the frame.
+        boxes: String,
+        /// Name of the output with the scores: `[1, N, classes + 1]`; column 0 is the background.
+        scores: String,
+    },
+    /// Detections of TensorFlow's post-processing, which is inside the network.
+    Postprocessed {
+        /// Name of the output with the boxes: `[1, N, 4]`, top, left, bottom, right, in units of the frame.
+        boxes: String,
+        /// Name of the output with the class numbers: `[1, N]`.
+        classes: String,
+        /// Name of the output with the scores: `[1, N]`.
+        scores: String,
+        /// Name of the output with the number of detections: `[1]`.
+        count: String,
+        /// The class id that a class number of 0 means: 0 in TensorFlow's graphs, 1 in TensorFlow Lite's.
+        first_class: u16,
+    },
+    /// A grid of cells, each with a coverage for every class and one box (NVIDIA's DetectNet).
+    Detectnet {
+        /// Name of the output with the coverage: `[1, classes, rows, columns]`, without a background.
+        coverage: String,
+        /// Name of the output with the boxes: `[1, 4, rows, columns]`, left, top, right, bottom, in pixels of the input
+        /// from the cell's corner.
+        boxes: String,
+    },
 }
 
 impl Decode {
     /// Names of the outputs the decoder reads.
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Self::Ssd { boxes, logits, .. } => [boxes.as_str(), logits.as_str()].into_iter(),
-        }
+        let names = match self {
+            Self::Ssd { boxes, logits, .. } => [Some(boxes), Some(logits), None, None],
+            Self::Corners { boxes, scores } => [Some(boxes), Some(scores), None, None],
+            Self::Postprocessed { boxes, classes, scores, count, .. } => {
+                [Some(boxes), Some(classes), Some(scores), Some(count)]
+            }
+            Self::Detectnet { coverage, boxes } => [Some(coverage), Some(boxes), None, None],
+        };
+        names.into_iter().flatten().map(String::as_str)
     }
 }
 

@@ -4,14 +4,19 @@
 //! nothing. Every form finds candidates, and [`nms`] chooses among them.
 
 pub mod anchors;
+mod corners;
+mod detectnet;
+mod merge;
 mod nms;
+mod postprocessed;
 mod ssd;
 mod thresholds;
 
-pub use thresholds::{BadFraction, ClassRule, Config, Fraction, Thresholds, UnknownClass};
+pub use thresholds::{BadFraction, ClassRule, Config, Fraction, Overlaps, Thresholds, UnknownClass};
 
 use crate::{
     detection::Detection,
+    geometry::Rect,
     manifest::{Decode, Manifest},
     tensor::{RawOutputs, RawTensor},
 };
@@ -59,12 +64,26 @@ pub struct Decoder {
     labels: Vec<Arc<str>>,
     form: Form,
     nms: nms::Suppressor,
+    /// Of the last frame; kept for its buffer.
+    found: Vec<Found>,
+}
+
+/// One object, before it gets its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Found {
+    class_id: u16,
+    score: f32,
+    /// Not clipped.
+    bbox: Rect,
 }
 
 /// The forms of output that are known.
 #[derive(Debug)]
 enum Form {
     Ssd(ssd::Ssd),
+    Corners(corners::Corners),
+    Postprocessed(postprocessed::Postprocessed),
+    DetectNet(detectnet::DetectNet),
 }
 
 impl Decoder {
@@ -81,9 +100,17 @@ impl Decoder {
             Decode::Ssd { boxes, logits, activation, scales, anchors } => {
                 Form::Ssd(ssd::Ssd::new(boxes, logits, *activation, *scales, anchors)?)
             }
+            Decode::Corners { boxes, scores } => Form::Corners(corners::Corners::new(boxes, scores)),
+            Decode::Postprocessed { boxes, classes, scores, count, first_class } => {
+                let form = postprocessed::Postprocessed::new(boxes, classes, scores, count, *first_class);
+                Form::Postprocessed(form)
+            }
+            Decode::Detectnet { coverage, boxes } => {
+                Form::DetectNet(detectnet::DetectNet::new(coverage, boxes, manifest.input.size()))
+            }
         };
         let labels = manifest.labels.iter().map(|label| Arc::from(label.as_str())).collect();
-        Ok(Self { labels, form, nms: nms::Suppressor::default() })
+        Ok(Self { labels, form, nms: nms::Suppressor::default(), found: Vec::new() })
     }
 
     /// Puts the detections of the last run into `detections`, whose old content goes: by falling score, equal scores
@@ -104,27 +131,50 @@ impl Decoder {
         if thresholds.gates().len() != classes {
             return Err(DecodeError::Thresholds { found: thresholds.gates().len(), wanted: classes });
         }
-        self.nms.clear();
-        let found = match &self.form {
-            Form::Ssd(ssd) => ssd.find(outputs, thresholds, &mut self.nms)?,
-        };
-        detections.extend(found.map(|(selected, score)| Detection {
-            class_id: selected.class_id.into(),
-            label: self.labels[usize::from(selected.class_id)].clone(),
-            score,
-            bbox: selected.bbox.clipped(),
+        self.find(outputs, thresholds)?;
+        detections.extend(self.found.iter().map(|found| Detection {
+            class_id: found.class_id.into(),
+            label: self.labels[usize::from(found.class_id)].clone(),
+            score: found.score,
+            bbox: found.bbox.clipped(),
         }));
+        Ok(())
+    }
+
+    /// Fills `found`, best first.
+    fn find(&mut self, outputs: &dyn RawOutputs, thresholds: &Thresholds) -> Result<(), DecodeError> {
+        let Self { form, nms, found, .. } = self;
+        nms.clear();
+        found.clear();
+        match form {
+            Form::Ssd(form) => form.find(outputs, thresholds, nms, found)?,
+            Form::Corners(form) => form.find(outputs, thresholds, nms, found)?,
+            Form::Postprocessed(form) => form.find(outputs, thresholds, found)?,
+            Form::DetectNet(form) => form.find(outputs, thresholds, found)?,
+        }
+        if thresholds.overlaps == Overlaps::Merge {
+            merge::merge(found);
+        }
+        if thresholds.overlaps == Overlaps::Merge || matches!(form, Form::DetectNet(_)) {
+            found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.class_id.cmp(&b.class_id)));
+            found.truncate(thresholds.max_detections);
+        }
         Ok(())
     }
 }
 
-/// The output `name`, which must have `wanted` as its shape.
-fn output<'a>(outputs: &'a dyn RawOutputs, name: &str, wanted: [usize; 3]) -> Result<&'a [f32], DecodeError> {
-    let RawTensor { shape, data } = outputs.output(name).ok_or_else(|| DecodeError::MissingOutput(name.into()))?;
-    if shape != wanted || data.len() != wanted.iter().product::<usize>() {
-        return Err(DecodeError::Shape { name: name.into(), found: shape.into(), wanted: wanted.into() });
+/// The output `name`, whose dimensions must be `wanted` where these are given.
+fn tensor<'a>(outputs: &'a dyn RawOutputs, name: &str, wanted: &[Option<usize>]) -> Result<RawTensor<'a>, DecodeError> {
+    let tensor = outputs.output(name).ok_or_else(|| DecodeError::MissingOutput(name.into()))?;
+    let RawTensor { shape, data } = tensor;
+    let fits =
+        shape.len() == wanted.len() && shape.iter().zip(wanted).all(|(has, wants)| wants.is_none_or(|w| w == *has));
+    if !fits || data.len() != shape.iter().product::<usize>() {
+        let wanted = wanted.iter().zip(shape.iter().map(Some).chain(std::iter::repeat(None)));
+        let wanted = wanted.map(|(w, has)| w.or(has.copied()).unwrap_or(0)).collect();
+        return Err(DecodeError::Shape { name: name.into(), found: shape.into(), wanted });
     }
-    Ok(data)
+    Ok(tensor)
 }
 
 /// The logistic function, `1 / (1 + exp(-x))`.
@@ -138,5 +188,7 @@ fn logit(score: f32) -> f32 {
     (score / (1.0 - score)).ln() as f32
 }
 
+#[cfg(test)]
+mod form_tests;
 #[cfg(test)]
 mod tests;

@@ -55,17 +55,13 @@ impl Suppressor {
         {
             let bbox = bbox(anchor);
             let free = |better: &Selected| better.class_id != class_id || better.bbox.iou(&bbox) <= max_iou;
-            if is_finite(&bbox) && self.selected.iter().all(free) {
+            if bbox.is_finite() && self.selected.iter().all(free) {
                 self.selected.push(Selected { class_id, rank: from_sortable(rank), bbox });
             }
         }
         self.candidates = heap.into_vec();
         &self.selected
     }
-}
-
-fn is_finite(bbox: &Rect) -> bool {
-    [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max].into_iter().all(f32::is_finite)
 }
 
 const SIGN: u32 = 1 << 31;

@@ -3,10 +3,10 @@
 //! A box of offsets `t`, anchor `a` and scales `s`: centre `t / s * a.size + a.centre`, size `exp(t / s) * a.size`.
 
 use super::{
-    DecodeError, Thresholds,
+    DecodeError, Found, Thresholds,
     anchors::{self, Anchor},
-    nms::{Selected, Suppressor},
-    output, sigmoid,
+    nms::Suppressor,
+    sigmoid, tensor,
 };
 use crate::{
     geometry::Rect,
@@ -44,16 +44,17 @@ impl Ssd {
         Ok(Self { boxes: boxes.into(), logits: logits.into(), activation, scales, anchors })
     }
 
-    /// The detections of the last run with their scores, best first, boxes not clipped.
-    pub fn find<'n>(
+    /// Appends the detections of the last run to `found`, best first, boxes not clipped.
+    pub fn find(
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
-        nms: &'n mut Suppressor,
-    ) -> Result<impl Iterator<Item = (&'n Selected, f32)> + use<'n>, DecodeError> {
+        nms: &mut Suppressor,
+        found: &mut Vec<Found>,
+    ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len();
-        let boxes = output(outputs, &self.boxes, [1, self.anchors.len(), BOX])?;
-        let logits = output(outputs, &self.logits, [1, self.anchors.len(), classes])?;
+        let boxes = tensor(outputs, &self.boxes, &[Some(1), Some(self.anchors.len()), Some(BOX)])?.data;
+        let logits = tensor(outputs, &self.logits, &[Some(1), Some(self.anchors.len()), Some(classes)])?.data;
         let activation = self.activation;
         match activation {
             Activation::Sigmoid => scan_sigmoid(logits, thresholds, nms),
@@ -62,10 +63,15 @@ impl Ssd {
         let (boxes, _) = boxes.as_chunks::<BOX>();
         let bbox = |anchor: u32| self.bbox(&boxes[anchor as usize], &self.anchors[anchor as usize]);
         let selected = nms.select(thresholds.max_iou, thresholds.max_detections, bbox);
-        Ok(selected.iter().map(move |selected| match activation {
-            Activation::Sigmoid => (selected, sigmoid(selected.rank)),
-            Activation::Softmax => (selected, selected.rank),
-        }))
+        found.extend(selected.iter().map(|selected| Found {
+            class_id: selected.class_id,
+            score: match activation {
+                Activation::Sigmoid => sigmoid(selected.rank),
+                Activation::Softmax => selected.rank,
+            },
+            bbox: selected.bbox,
+        }));
+        Ok(())
     }
 
     /// The box of `anchor`, not clipped.

@@ -62,7 +62,7 @@ fn outputs(boxes: &[f32], logits: &[f32]) -> Outputs {
 
 /// Class by class, every step in the plainest form and in f64; boxes as y_min, x_min, y_max, x_max.
 fn plain(boxes: &[f32], logits: &[f32], activation: Activation, thresholds: &Thresholds) -> Vec<(u32, f64, [f64; 4])> {
-    let Decode::Ssd { anchors, .. } = manifest(activation).decode;
+    let Decode::Ssd { anchors, .. } = manifest(activation).decode else { panic!("an SSD") };
     let anchors = anchors::generate(&anchors).unwrap();
     let boxes: Vec<[f64; 4]> = (0..ANCHORS)
         .map(|i| {
@@ -220,7 +220,7 @@ fn a_manifest_that_makes_no_sense_is_refused() {
     let unlabelled = Manifest { labels: vec!["background".into()], ..good.clone() };
     assert_eq!(Decoder::new(&unlabelled).unwrap_err(), DecodeError::Labels(1));
     let mut flat = good;
-    let Decode::Ssd { scales, .. } = &mut flat.decode;
+    let Decode::Ssd { scales, .. } = &mut flat.decode else { panic!("an SSD") };
     scales[2] = 0.0;
     assert_eq!(Decoder::new(&flat).unwrap_err(), DecodeError::Scales([10.0, 10.0, 0.0, 5.0]));
 }

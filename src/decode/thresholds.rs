@@ -50,6 +50,8 @@ pub struct Config {
     pub score: Fraction,
     /// Of two boxes of one class that overlap by more than this (intersection over union), only the better one stays.
     pub iou: Fraction,
+    /// What happens to boxes of one class that overlap.
+    pub overlaps: Overlaps,
     /// How many detections a frame has at most; the best ones stay.
     pub max_detections: NonZeroU16,
     /// When not empty: all other classes are switched off.
@@ -63,11 +65,25 @@ impl Default for Config {
         Self {
             score: Fraction(0.5),
             iou: Fraction(0.6),
+            overlaps: Overlaps::Suppress,
             max_detections: const { NonZeroU16::new(100).unwrap() },
             only: Vec::new(),
             classes: BTreeMap::new(),
         }
     }
+}
+
+/// What happens to boxes of one class that overlap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlaps {
+    /// The best one stays, those that overlap with it by more than [`Config::iou`] go: non-maximum suppression.
+    #[default]
+    Suppress,
+    /// What is left after that is merged, as jetson-inference's detectNet does it: boxes that share more than three
+    /// quarters of the larger one become one box round them. Networks that decode their boxes themselves get no
+    /// suppression before it, as there.
+    Merge,
 }
 
 /// What is special about one class.
@@ -103,6 +119,8 @@ pub struct Thresholds {
     gates: Vec<f32>,
     /// See [`Config::iou`].
     pub max_iou: f32,
+    /// See [`Config::overlaps`].
+    pub overlaps: Overlaps,
     /// See [`Config::max_detections`].
     pub max_detections: usize,
 }
@@ -129,7 +147,8 @@ impl Thresholds {
             }
         };
         let scores = labels.iter().enumerate().map(score).collect();
-        Ok(Self::new(scores, config.iou.get(), config.max_detections.get().into()))
+        let all = Self::new(scores, config.iou.get(), config.max_detections.get().into());
+        Ok(Self { overlaps: config.overlaps, ..all })
     }
 
     /// The same score for every class but the background, named or not: for evaluation.
@@ -139,7 +158,7 @@ impl Thresholds {
 
     fn new(scores: Vec<Option<f32>>, max_iou: f32, max_detections: usize) -> Self {
         let gates = scores.iter().map(|score| score.map_or(f32::INFINITY, logit)).collect();
-        Self { scores, gates, max_iou, max_detections }
+        Self { scores, gates, max_iou, overlaps: Overlaps::Suppress, max_detections }
     }
 
     /// The score that detections of class `id` must exceed; `None` if the class is switched off or unknown.

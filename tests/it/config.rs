@@ -33,7 +33,7 @@ fn mistakes_in_their_exact_words() {
         (
             "[detection]\nscroe = 0.4",
             "FILE: detection.scroe: unknown key; did you mean \"score\"? \
-             Known here: classes, iou, max_detections, only, score",
+             Known here: classes, iou, max_detections, only, overlaps, score",
         ),
         ("[model]\nxyzzy = 1", "FILE: model.xyzzy: unknown key; Known here: folders, name"),
         (

@@ -112,7 +112,7 @@ fn a_model_that_can_not_serve_is_refused_in_words() {
     let mut renamed = coco_ssd();
     renamed.input.name = "pixels".into();
     let mut other_output = coco_ssd();
-    let Decode::Ssd { logits, .. } = &mut other_output.decode;
+    let Decode::Ssd { logits, .. } = &mut other_output.decode else { panic!("an SSD") };
     *logits = "scores".into();
     for (path, manifest, words) in [
         (&truncated, &as_it_is, "truncated.onnx can not be used: "),
