@@ -30,7 +30,7 @@ pub enum ModelCommand {
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// The detector: a TensorFlow.js graph model (model.json), a TensorFlow frozen graph (.pb), a TensorFlow Lite model
-    /// (.tflite) or face-api's weights (...-weights_manifest.json)
+    /// (.tflite), face-api's weights (...-weights_manifest.json) or ONNX (.onnx: model zoo, pytorch-ssd, DetectNet)
     pub file: PathBuf,
     /// The ONNX file to write; its manifest is written beside it
     #[arg(short, long, value_name = "OUT.onnx")]
@@ -41,6 +41,9 @@ pub struct ImportArgs {
     /// Side of the square input in pixels, where the file does not say it
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<u32>,
+    /// What a DetectNet subtracts from every pixel value
+    #[arg(long, value_name = "VALUE")]
+    pub mean: Option<f32>,
     /// A NumPy file with the input and the outputs of the original by the names of the import, to compare with
     #[arg(long, value_name = "REF.npz")]
     pub verify: Option<PathBuf>,
@@ -81,6 +84,7 @@ pub fn run_import(args: ImportArgs) -> anyhow::Result<()> {
         name: Some(stem.to_string_lossy().into_owned()),
         labels: args.labels.map(Labels::File),
         size: args.size,
+        mean: args.mean,
         licence: args.licence,
         source: args.source,
     };

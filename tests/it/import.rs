@@ -2,8 +2,11 @@
 
 use crate::support::{part, read_f32, shared};
 use sightd::infer::{Config, Runtime};
+use sightd::model::check::verify;
 use sightd::model::import::{ImportOptions, Imported, import, write};
 use sightd::model::load;
+use std::io::Write;
+use std::path::Path;
 
 fn default_model() -> Imported {
     import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).expect("the default model imports")
@@ -92,4 +95,34 @@ fn a_quantised_tflite_model_imports() {
     let Some(file) = shared("data/weights/ssd_mobilenet_v1_075_coco_quant.tflite") else { return };
     let imported = import(&file, &ImportOptions::default()).expect("the model imports");
     assert_eq!((imported.report.anchors, imported.report.classes), (1917, 90));
+}
+
+/// A NumPy file of float arrays.
+fn npz(path: &Path, arrays: &[(&str, &[f32])]) {
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(path).expect("a file"));
+    for (name, values) in arrays {
+        archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).expect("an entry");
+        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}\n", values.len());
+        let length = u16::try_from(header.len()).expect("short").to_le_bytes();
+        let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let npy = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &data].concat();
+        archive.write_all(&npy).expect("an array");
+    }
+    archive.finish().expect("an archive");
+}
+
+#[test]
+fn an_import_is_verified_against_given_outputs() {
+    let Some(data) = shared("data/reference") else { return };
+    let [image, boxes, logits] =
+        ["humans_0.tf1.chw.f32", "humans_0.raw.f32", "humans_0.logits.f32"].map(|name| read_f32(&data.join(name)));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let written = write(&default_model(), &folder.path().join("ssd.onnx")).expect("the model is written");
+    let reference = folder.path().join("reference.npz");
+    npz(&reference, &[("image", &image), ("raw_boxes", &boxes), ("logits", &logits)]);
+    let differences = verify(&written, &reference).expect("the model runs");
+    assert!(differences.len() == 2 && differences.iter().all(|d| d.largest < 1e-4), "{differences:?}");
+    npz(&reference, &[("image", &image)]);
+    let error = verify(&written, &reference).expect_err("outputs are missing").to_string();
+    assert!(error.contains("no array raw_boxes of 7668 values (it has image: 270000)"), "{error}");
 }

@@ -13,6 +13,7 @@ mod eval;
 mod fake;
 mod http;
 mod import;
+mod import_onnx;
 mod infer;
 mod last_good;
 mod preprocess;

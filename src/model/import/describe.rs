@@ -10,7 +10,7 @@ use crate::manifest::{Activation, Anchors, Channels, Decode, Input};
 /// Coordinates of a box.
 const BOX: usize = 4;
 /// Sizes of the input that are accepted, in pixels.
-const SIZES: std::ops::RangeInclusive<u32> = 32..=4096;
+pub const SIZES: std::ops::RangeInclusive<u32> = 32..=4096;
 
 /// What the heads predict.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, F
 /// Rows and columns that the input has in the file.
 fn fixed(graph: &Graph, input: &str) -> Option<[u32; 2]> {
     match graph.node(input)?.attributes.as_deref()?.shape[..] {
-        [1, height, width, 3] => usable(&[height, width]),
+        [1, height, width, 3] | [1, 3, height, width] => usable(&[height, width]),
         _ => None,
     }
 }
@@ -121,11 +121,11 @@ fn constant_operand(graph: &Graph, node: &Node) -> Option<Vec<f32>> {
 }
 
 /// How the outputs are decoded.
-pub fn decode(anchors: Anchors) -> Decode {
+pub fn decode(activation: Activation, anchors: Anchors) -> Decode {
     Decode::Ssd {
         boxes: RAW_BOXES.to_owned(),
         logits: LOGITS.to_owned(),
-        activation: Activation::Sigmoid,
+        activation,
         scales: [10.0, 10.0, 5.0, 5.0],
         anchors,
     }

@@ -33,6 +33,8 @@ pub struct Attributes {
     pub data_format: Option<String>,
     /// What a batch normalisation adds to the variance.
     pub epsilon: Option<f32>,
+    /// Padding above, left, below and right, where `padding` is `EXPLICIT`.
+    pub pads: Vec<i64>,
     /// Dimensions of a placeholder, where the file fixes them.
     pub shape: Vec<i64>,
     /// Order of a convolution's weights.
@@ -46,9 +48,11 @@ pub struct Attributes {
 pub enum Filter {
     /// Rows, columns, inputs, outputs (TensorFlow); of a depthwise convolution: rows, columns, channels, multiplier.
     #[default]
-    OutputsLast,
+    Tensorflow,
     /// Outputs, rows, columns, inputs (TensorFlow Lite).
-    OutputsFirst,
+    Tflite,
+    /// Outputs, inputs of a group, rows, columns (ONNX).
+    Onnx,
 }
 
 /// The most nodes, and the most constants, that are read; whole detectors have a few thousand.

@@ -2,6 +2,7 @@
 
 use super::error::Fault;
 use super::graph::{Graph, Node};
+use crate::manifest::Activation;
 use std::collections::{HashMap, HashSet};
 
 /// The preprocessing's last node in the TensorFlow Object Detection API: what the network proper reads.
@@ -16,8 +17,24 @@ pub struct Cut<'a> {
     pub boxes: Vec<&'a str>,
     /// For each feature map: the tensor with its class logits, before it is flattened.
     pub logits: Vec<&'a str>,
+    /// From logit to score.
+    pub activation: Activation,
     /// Names of the nodes between input and heads, each after its operands.
     pub order: Vec<&'a str>,
+}
+
+/// The heads by what they predict.
+struct Heads<'a> {
+    boxes: Vec<&'a str>,
+    logits: Vec<&'a str>,
+    activation: Activation,
+}
+
+impl<'a> Heads<'a> {
+    fn of(graph: &Graph, boxes: Joined<'a>, logits: Joined<'a>) -> Self {
+        let activation = activation_of(graph, logits.name).unwrap_or(Activation::Sigmoid);
+        Self { boxes: boxes.heads, logits: logits.heads, activation }
+    }
 }
 
 /// One concatenation of heads.
@@ -32,16 +49,16 @@ struct Joined<'a> {
 /// [`Fault::NoSsd`] when there are no two concatenations of convolution heads, [`Fault::Operator`] when something
 /// other than convolutions and their like stands between the picture and them.
 pub fn cut(graph: &Graph) -> Result<Cut<'_>, Fault> {
-    let (boxes, logits) = box_and_class_heads(graph)?;
+    let Heads { boxes, logits, activation } = box_and_class_heads(graph)?;
     let mut walk = Walk { graph, input: None, order: Vec::new(), seen: HashSet::new() };
     for &head in boxes.iter().chain(&logits) {
         walk.visit(head)?;
     }
     let input = walk.input.ok_or_else(|| Fault::NoSsd("its heads do not depend on any input".into()))?;
-    Ok(Cut { input, boxes, logits, order: walk.order })
+    Ok(Cut { input, boxes, logits, activation, order: walk.order })
 }
 
-fn box_and_class_heads(graph: &Graph) -> Result<(Vec<&str>, Vec<&str>), Fault> {
+fn box_and_class_heads(graph: &Graph) -> Result<Heads<'_>, Fault> {
     let mut joined: Vec<Joined<'_>> = graph.nodes().iter().filter_map(|n| joined_heads(graph, n)).collect();
     if joined.len() != 2 || joined[0].heads.len() != joined[1].heads.len() {
         let sizes: Vec<String> = joined.iter().map(|j| format!("{} ({})", j.name, j.heads.len())).collect();
@@ -51,8 +68,8 @@ fn box_and_class_heads(graph: &Graph) -> Result<(Vec<&str>, Vec<&str>), Fault> {
     let second = joined.remove(1);
     let first = joined.remove(0);
     match (is_boxes(graph, &first), is_boxes(graph, &second)) {
-        (true, false) => Ok((first.heads, second.heads)),
-        (false, true) => Ok((second.heads, first.heads)),
+        (true, false) => Ok(Heads::of(graph, first, second)),
+        (false, true) => Ok(Heads::of(graph, second, first)),
         _ => Err(Fault::NoSsd(format!(
             "whether {} or {} holds the boxes can be told neither by names nor by a sigmoid or softmax behind",
             first.name, second.name
@@ -105,23 +122,24 @@ fn is_boxes(graph: &Graph, joined: &Joined<'_>) -> bool {
     if names("BoxEncoding") {
         return true;
     }
-    !names("ClassPredictor") && !is_activated(graph, joined.name)
+    !names("ClassPredictor") && activation_of(graph, joined.name).is_none()
 }
 
-/// Whether a sigmoid or softmax reads `tensor`, directly or through a change of shape.
-fn is_activated(graph: &Graph, tensor: &str) -> bool {
+/// The sigmoid or softmax that reads `tensor`, directly or through a change of shape.
+fn activation_of(graph: &Graph, tensor: &str) -> Option<Activation> {
     let mut names: HashSet<&str> = HashSet::from([tensor]);
     for node in graph.nodes() {
         if !graph.inputs(node).first().is_some_and(|i| names.contains(i)) {
             continue;
         }
         match node.op.as_str() {
-            "Sigmoid" | "Softmax" => return true,
+            "Sigmoid" => return Some(Activation::Sigmoid),
+            "Softmax" => return Some(Activation::Softmax),
             "Reshape" | "Squeeze" | "Identity" => _ = names.insert(&node.name),
             _ => {}
         }
     }
-    false
+    None
 }
 
 /// A walk from the heads back to the picture.
@@ -157,7 +175,8 @@ impl<'a> Walk<'a> {
 
     /// Whether `node` is what the network reads; if so it is remembered, and a second one is a fault.
     fn is_input(&mut self, node: &'a Node) -> Result<bool, Fault> {
-        if node.name != PREPROCESSED && node.op != "Placeholder" {
+        // No backbone subtracts; preprocessing ends with it.
+        if node.name != PREPROCESSED && !matches!(node.op.as_str(), "Placeholder" | "Sub") {
             return Ok(false);
         }
         match self.input {

@@ -29,13 +29,18 @@ impl Kernel {
         }
         let depthwise = node.op != "Conv2D";
         let (size, inputs, outputs, filter) = match (depthwise, filter) {
-            (false, Filter::OutputsLast) => ([first, second], third, fourth, filter),
-            (false, Filter::OutputsFirst) => ([second, third], fourth, first, filter),
-            (true, Filter::OutputsLast) => ([first, second], third, third.checked_mul(fourth)?, filter),
-            (true, Filter::OutputsFirst) if first == 1 && fourth.is_multiple_of(channels) => {
-                ([second, third], channels, fourth, Filter::OutputsLast)
+            (false, Filter::Tensorflow) => ([first, second], third, fourth, filter),
+            (false, Filter::Tflite) => ([second, third], fourth, first, filter),
+            (true, Filter::Tensorflow) => ([first, second], third, third.checked_mul(fourth)?, filter),
+            (true, Filter::Tflite) if first == 1 && fourth.is_multiple_of(channels) => {
+                ([second, third], channels, fourth, Filter::Tensorflow)
             }
-            (true, Filter::OutputsFirst) => return None,
+            (true, Filter::Tflite) => return None,
+            (false, Filter::Onnx) => ([third, fourth], second, first, filter),
+            (true, Filter::Onnx) if second == 1 && first.is_multiple_of(channels) => {
+                ([third, fourth], channels, first, filter)
+            }
+            (true, Filter::Onnx) => return None,
         };
         let (inputs_of_group, groups) = if depthwise { (1, channels) } else { (inputs, 1) };
         let dims = [outputs, inputs_of_group, size[0], size[1]];
@@ -44,11 +49,15 @@ impl Kernel {
 
     /// The weights in the order of [`Kernel::dims`].
     pub fn channels_first(&self, values: Vec<f32>) -> Vec<f32> {
+        if self.filter == Filter::Onnx {
+            return values;
+        }
         let [outputs, inputs, rows, columns] = self.dims;
         let taps = rows * columns;
         let at = |output: usize, input: usize, tap: usize| match self.filter {
-            Filter::OutputsLast => (tap * inputs + input) * outputs + output,
-            Filter::OutputsFirst => (output * taps + tap) * inputs + input,
+            Filter::Tensorflow => (tap * inputs + input) * outputs + output,
+            Filter::Tflite => (output * taps + tap) * inputs + input,
+            Filter::Onnx => (output * inputs + input) * taps + tap,
         };
         let mut turned = Vec::with_capacity(values.len());
         for output in 0..outputs {
@@ -85,8 +94,8 @@ mod tests {
             }
         }
         let conv = node("Conv2D");
-        let by_last = Kernel::of(&conv, &[1, 2, 3, 2], Filter::OutputsLast, 3).unwrap();
-        let by_first = Kernel::of(&conv, &[2, 1, 2, 3], Filter::OutputsFirst, 3).unwrap();
+        let by_last = Kernel::of(&conv, &[1, 2, 3, 2], Filter::Tensorflow, 3).unwrap();
+        let by_first = Kernel::of(&conv, &[2, 1, 2, 3], Filter::Tflite, 3).unwrap();
         assert_eq!((by_last.dims, by_first.dims), ([2, 3, 1, 2], [2, 3, 1, 2]));
         let turned = by_last.channels_first(last);
         assert_eq!(turned[..4], [0.0, 1.0, 10.0, 11.0]);
@@ -96,8 +105,8 @@ mod tests {
     #[test]
     fn a_depthwise_kernel_has_one_group_for_each_channel() {
         let node = node("DepthwiseConv2dNative");
-        let wide = Kernel::of(&node, &[3, 3, 8, 2], Filter::OutputsLast, 8).unwrap();
-        let lite = Kernel::of(&node, &[1, 3, 3, 16], Filter::OutputsFirst, 8).unwrap();
+        let wide = Kernel::of(&node, &[3, 3, 8, 2], Filter::Tensorflow, 8).unwrap();
+        let lite = Kernel::of(&node, &[1, 3, 3, 16], Filter::Tflite, 8).unwrap();
         assert_eq!((wide.dims, wide.groups), ([16, 1, 3, 3], 8));
         assert_eq!((lite.dims, lite.groups, lite.filter), (wide.dims, wide.groups, wide.filter));
     }
@@ -106,7 +115,7 @@ mod tests {
     fn what_does_not_go_together_is_no_kernel() {
         let conv = node("Conv2D");
         for dims in [&[3, 3, 4, 8][..], &[3, 3, 3, 0], &[3, 3, 3]] {
-            assert_eq!(Kernel::of(&conv, dims, Filter::OutputsLast, 3), None);
+            assert_eq!(Kernel::of(&conv, dims, Filter::Tensorflow, 3), None);
         }
     }
 }

@@ -22,6 +22,8 @@ mod heads;
 mod kernel;
 mod labels;
 mod network;
+mod onnx;
+mod onnx_graph;
 mod report;
 mod tfjs;
 mod tflite;
@@ -47,6 +49,8 @@ pub struct ImportOptions {
     pub labels: Option<Labels>,
     /// Side of the square input in pixels, instead of the one in the file.
     pub size: Option<u32>,
+    /// What DetectNets subtract from every pixel value; 0 by default.
+    pub mean: Option<f32>,
     /// The licence of the weights.
     pub licence: Option<String>,
     /// Where the weights come from.
@@ -77,14 +81,17 @@ fn import_file(path: &Path, options: &ImportOptions) -> Result<Imported, Fault> 
     let format = Format::of(&bytes)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut part = |name: &str| read(&folder.join(name));
+    let stem = || path.file_stem().map_or_else(|| "model".to_owned(), |s| s.to_string_lossy().into_owned());
+    let name = options.name.clone().unwrap_or_else(stem);
     let graph = match format {
+        Format::Onnx | Format::Sightd | Format::PytorchSsd | Format::DetectNet => {
+            return onnx::import(bytes, name, options);
+        }
         Format::Tfjs => tfjs::read(&bytes, &mut part)?,
         Format::FaceApi => face_api::read(&bytes, &mut part)?,
         Format::Frozen => frozen::read(bytes)?,
         Format::Tflite => tflite::read(&bytes)?,
     };
-    let stem = || path.file_stem().map_or_else(|| "model".to_owned(), |s| s.to_string_lossy().into_owned());
-    let name = options.name.clone().unwrap_or_else(stem);
     convert(graph, format, name, options)
 }
 
@@ -97,6 +104,7 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
     let anchors = anchors::find(&graph, &layout)?;
     let mut report = Report::new(format, &graph, &cut, folded.folded, &layout);
     report.anchors_difference = anchors.difference;
+    let activation = cut.activation;
     drop(graph);
     let labels = labels::labels(options.labels.as_ref(), layout.columns - 1)?;
     let manifest = Manifest {
@@ -105,7 +113,7 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
         licence: options.licence.clone(),
         source: options.source.clone(),
         labels,
-        decode: describe::decode(anchors.anchors),
+        decode: describe::decode(activation, anchors.anchors),
         input,
     };
     let onnx = emit::emit(folded.network, layout.anchors(), layout.columns);

@@ -133,12 +133,7 @@ impl Pool {
         if size.iter().any(|s| !(1..=MAX_WINDOW).contains(s)) {
             return Err(format!("a window of {size:?}; 1 to {MAX_WINDOW} are handled"));
         }
-        let same = match attributes.padding.as_deref() {
-            Some("SAME") => true,
-            Some("VALID") => false,
-            other => return Err(format!("padding {}; SAME and VALID are handled", other.unwrap_or("missing"))),
-        };
-        let mut pads = [0; 4];
+        let (same, mut pads) = padding(attributes)?;
         let mut output = [0; 2];
         for (axis, extent) in [input.height, input.width].into_iter().enumerate() {
             let span = (size[axis] - 1) * dilations[axis] + 1;
@@ -148,13 +143,29 @@ impl Pool {
                 pads[axis] = padding / 2;
                 pads[axis + 2] = padding - padding / 2;
             } else {
-                let room = extent.checked_sub(span);
+                let padded = extent + pads[axis] + pads[axis + 2];
+                let room = padded.checked_sub(span);
                 let room =
-                    room.ok_or_else(|| format!("a window of {span} pixels over {extent}: give a larger --size"))?;
+                    room.ok_or_else(|| format!("a window of {span} pixels over {padded}: give a larger --size"))?;
                 output[axis] = room / strides[axis] + 1;
             }
         }
         Ok((Self { size, strides, pads }, output))
+    }
+}
+
+/// Whether the size before the stride is kept, and else the padding above, left, below and right.
+fn padding(attributes: &Attributes) -> Result<(bool, [usize; 4]), String> {
+    match (attributes.padding.as_deref(), attributes.pads.as_slice()) {
+        (Some("SAME"), _) => Ok((true, [0; 4])),
+        (Some("VALID"), _) | (Some("EXPLICIT"), []) => Ok((false, [0; 4])),
+        (Some("EXPLICIT"), &[top, left, bottom, right]) => {
+            let side = |v: i64| usize::try_from(v).ok().filter(|v| *v <= MAX_WINDOW);
+            let pads = side(top).zip(side(left)).zip(side(bottom).zip(side(right)));
+            let pads = pads.map(|((t, l), (b, r))| [t, l, b, r]);
+            pads.map(|p| (false, p)).ok_or_else(|| format!("pads {:?}; 0 to {MAX_WINDOW} are handled", attributes.pads))
+        }
+        (other, _) => Err(format!("padding {}; SAME and VALID are handled", other.unwrap_or("missing"))),
     }
 }
 

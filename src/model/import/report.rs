@@ -21,6 +21,14 @@ pub enum Format {
     Tflite,
     /// face-api's weights.
     FaceApi,
+    /// An ONNX of the model zoo's or tf2onnx's form.
+    Onnx,
+    /// An ONNX that decodes its boxes itself, as pytorch-ssd exports it.
+    PytorchSsd,
+    /// An ONNX of DetectNet's form.
+    DetectNet,
+    /// An ONNX that an earlier import wrote.
+    Sightd,
 }
 
 impl Format {
@@ -41,6 +49,10 @@ impl Format {
         if face_api::recognises(bytes) {
             return Ok(Self::FaceApi);
         }
+        // `ir_version`, the first field.
+        if bytes.first() == Some(&0x08) {
+            return Ok(Self::Onnx);
+        }
         if frozen::recognises(bytes) {
             return Ok(Self::Frozen);
         }
@@ -56,6 +68,10 @@ impl fmt::Display for Format {
             Self::Frozen => "TensorFlow frozen graph",
             Self::Tflite => "TensorFlow Lite model",
             Self::FaceApi => "face-api's SSD-MobileNet-v1",
+            Self::Onnx => "ONNX detector",
+            Self::PytorchSsd => "pytorch-ssd's ONNX",
+            Self::DetectNet => "DetectNet as ONNX",
+            Self::Sightd => "ONNX of an earlier import",
         })
     }
 }
@@ -108,6 +124,23 @@ impl Report {
         }
     }
 
+    /// The report on a graph that is kept as it is.
+    pub(super) fn of_kept(format: Format, graph: &proto::Graph, classes: usize) -> Self {
+        let mut report = Self {
+            format,
+            found: graph.node.len(),
+            cut: 0,
+            folded: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            layers: Vec::new(),
+            anchors: 0,
+            anchors_difference: None,
+            classes,
+        };
+        report.count_kept(graph);
+        report
+    }
+
     pub(super) fn count_kept(&mut self, graph: &proto::Graph) {
         for node in &graph.node {
             *self.kept.entry(node.op_type.clone()).or_insert(0) += 1;
@@ -121,9 +154,12 @@ impl fmt::Display for Report {
             let each: Vec<String> = map.iter().map(|(op, n)| format!("{op} {n}")).collect();
             each.join(", ")
         };
+        writeln!(f, "found   {} with {} nodes, {} classes", self.format, self.found, self.classes)?;
+        if self.layers.is_empty() {
+            return write!(f, "kept    all: {}", counts(&self.kept));
+        }
         let layers: Vec<String> = self.layers.iter().map(|[h, w, a]| format!("{h}x{w}x{a}")).collect();
-        writeln!(f, "found   {} with {} nodes", self.format, self.found)?;
-        writeln!(f, "        {} anchors ({}), {} classes", self.anchors, layers.join(" "), self.classes)?;
+        writeln!(f, "        {} anchors ({})", self.anchors, layers.join(" "))?;
         match self.anchors_difference {
             Some(difference) => writeln!(f, "        anchors as in the file, to within {difference:.1e}")?,
             None => writeln!(f, "        anchors of the Object Detection API's defaults; the file holds none")?,

@@ -214,14 +214,14 @@ fn nodes(code: i32, call: &Call<'_>) -> Result<Vec<Node>, Fault> {
 fn convolution(call: &Call<'_>) -> Result<Vec<Node>, Fault> {
     let mut attributes = call.window()?;
     attributes.dilations = vec![1, call.int(5, 1)?, call.int(4, 1)?, 1];
-    attributes.filter = Filter::OutputsFirst;
+    attributes.filter = Filter::Tflite;
     Ok(biased(call, "Conv2D", attributes, call.byte(3)?))
 }
 
 fn depthwise(call: &Call<'_>) -> Result<Vec<Node>, Fault> {
     let mut attributes = call.window()?;
     attributes.dilations = vec![1, call.int(6, 1)?, call.int(5, 1)?, 1];
-    attributes.filter = Filter::OutputsFirst;
+    attributes.filter = Filter::Tflite;
     Ok(biased(call, "DepthwiseConv2dNative", attributes, call.byte(4)?))
 }
 

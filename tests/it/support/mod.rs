@@ -1,5 +1,7 @@
 //! What several subjects need.
 
+pub mod small_net;
+
 use sightd::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest};
 use std::{
     io::Write,
