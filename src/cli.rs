@@ -9,7 +9,7 @@ use crate::{
     publish::http,
 };
 use clap::{Args, Parser, Subcommand};
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
 /// Object detection as a service.
 #[derive(Debug, Parser)]
@@ -97,12 +97,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> Result<(), Failure> {
-    let Loaded { config, files } = read(args.sources())?;
+    let sources = args.sources();
+    let Loaded { config, files } = read(sources.clone())?;
     logging::start(&config.log);
     for file in files {
         tracing::info!(file = %file.display(), "configuration read");
     }
-    app::run(&config)
+    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)))
 }
 
 fn detect(args: DetectCommand) -> Result<(), Failure> {

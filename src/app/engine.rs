@@ -1,8 +1,12 @@
 //! The thread that owns the engine: loads the runtime, opens the model, serves the mailroom.
 
-use super::{Failure, plan::Plan};
+use super::{
+    Failure,
+    plan::Plan,
+    swap::{Running, Swapper},
+};
 use crate::{
-    infer::{self, Runtime},
+    infer::{self, Runtime, Stuck, Watchdog},
     mailbox::Mailroom,
     model::Model,
     pipeline::{self, CameraThresholds, PipelineError, Stages},
@@ -25,6 +29,7 @@ struct Work {
     thresholds: Arc<CameraThresholds>,
     mailroom: Mailroom,
     bus: Arc<Bus>,
+    swapper: Arc<Swapper>,
 }
 
 impl EngineThread {
@@ -33,9 +38,11 @@ impl EngineThread {
         plan: &Plan,
         mailroom: Mailroom,
         bus: Arc<Bus>,
+        swapper: Arc<Swapper>,
     ) -> Result<Self, Failure> {
         let (tell, outcome) = oneshot::channel();
-        let work = Work { config, model: plan.model.clone(), thresholds: plan.thresholds.clone(), mailroom, bus };
+        let work =
+            Work { config, model: plan.model.clone(), thresholds: plan.thresholds.clone(), mailroom, bus, swapper };
         thread::Builder::new()
             .name("inference".into())
             .spawn(move || {
@@ -67,7 +74,8 @@ impl EngineThread {
 
 fn serve(mut work: Work) -> Result<(), Failure> {
     let bus = &work.bus;
-    let runtime = Runtime::load(&work.config)?;
+    let watchdog = Watchdog::start(leave).map_err(|error| Failure::Other(error.into()))?;
+    let runtime = Runtime::load(&work.config)?.watched(watchdog);
     let progress = |phase| {
         bus.phase.send_replace(phase);
     };
@@ -75,8 +83,16 @@ fn serve(mut work: Work) -> Result<(), Failure> {
     bus.engine.send_replace(Some(Arc::new(engine.info().clone())));
     let mut stages = Stages::new(engine, &work.model.manifest).map_err(|error| Failure::Config(error.into()))?;
     bus.phase.send_replace(EnginePhase::Ready);
+    work.swapper.engine_runs(Running { runtime, succession: stages.succession() });
     pipeline::run(&mut work.mailroom, &mut stages, &work.thresholds, bus).map_err(|error| match error {
         PipelineError::Infer(error) => error.into(),
         other => Failure::Other(other.into()),
     })
+}
+
+/// Ends the process, since a thread of it hangs in a driver and can not be stopped: systemd starts it anew.
+fn leave(stuck: Stuck) {
+    let failure = Failure::Temporary(anyhow::anyhow!("{stuck} and can not be ended: leaving, to be restarted"));
+    tracing::error!("{failure}");
+    std::process::exit(failure.exit_code().into());
 }

@@ -32,6 +32,8 @@ impl fmt::Display for Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 impl From<InferError> for Failure {
     fn from(error: InferError) -> Self {
         match error.remedy() {

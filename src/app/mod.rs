@@ -8,11 +8,12 @@ mod engine;
 mod failure;
 mod plan;
 mod signals;
+mod swap;
 
 pub use failure::Failure;
 
 use crate::{
-    config::Config,
+    config::{Config, Mistakes},
     mailbox::{Desk, Mailroom},
     publish::{bus::Bus, http},
 };
@@ -25,6 +26,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use swap::Swapper;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -40,35 +42,41 @@ pub fn check(config: &Config) -> Result<(), Failure> {
     Plan::new(config).map(drop)
 }
 
-/// Runs the daemon until it is asked to stop.
+/// Reads the configuration again, from where it was read first.
+pub type Reread = Arc<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
+
+/// Runs the daemon until it is asked to stop. On SIGHUP the configuration is read again through `reread`.
 ///
 /// # Errors
 /// When it can not start or has to give up; the exit code tells systemd what to do.
-pub fn run(config: &Config) -> Result<(), Failure> {
+pub fn run(config: &Config, reread: Reread) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(error.into()))?;
-    let outcome = runtime.block_on(life(config));
+    let outcome = runtime.block_on(life(config, reread));
     runtime.shutdown_background(); // what has not stopped by now is not waited for
     outcome
 }
 
 /// From the listener to the last join.
-async fn life(config: &Config) -> Result<(), Failure> {
+async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
     let bus = Arc::new(Bus::default());
+    let swapper = Swapper::new(config, reread, &plan, bus.clone());
+    tokio::spawn(swapper.clone().obey(signals::hangup()?));
     let api = http::Api::new(bus.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
+    let api = api.with_models(Arc::new(swapper.clone()));
     let listener = listen(&config.http).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));
 
     let (mailroom, desk) = Mailroom::new();
     let cameras = Cameras::start(&plan, &bus, &desk)?;
-    let mut engine = EngineThread::start(config.runtime.clone(), &plan, mailroom, bus.clone())?;
+    let mut engine = EngineThread::start(config.runtime.clone(), &plan, mailroom, bus.clone(), swapper)?;
 
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),

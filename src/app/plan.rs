@@ -36,13 +36,7 @@ impl Plan {
     pub(super) fn new(config: &Config) -> Result<Self, Failure> {
         let model =
             model::find(&config.model.name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
-        let mut wanted = config.camera.clone();
-        if wanted.is_empty() {
-            wanted.insert(
-                "default".parse().map_err(|error| Failure::Other(anyhow::Error::new(error)))?,
-                CameraConfig::default(),
-            );
-        }
+        let wanted = wanted_cameras(config)?;
         let thresholds = resolve(&wanted, &model.manifest)?;
         let cameras = wanted
             .into_iter()
@@ -52,8 +46,18 @@ impl Plan {
     }
 }
 
+/// The cameras of the configuration; without any, one called `default`.
+pub(super) fn wanted_cameras(config: &Config) -> Result<BTreeMap<CameraName, CameraConfig>, Failure> {
+    let mut wanted = config.camera.clone();
+    if wanted.is_empty() {
+        let name = "default".parse().map_err(|error| Failure::Other(anyhow::Error::new(error)))?;
+        wanted.insert(name, CameraConfig::default());
+    }
+    Ok(wanted)
+}
+
 /// Every camera's thresholds by class id, or all class names that the model does not have.
-fn resolve(
+pub(super) fn resolve(
     cameras: &BTreeMap<CameraName, CameraConfig>,
     manifest: &Manifest,
 ) -> Result<BTreeMap<CameraName, Thresholds>, Failure> {

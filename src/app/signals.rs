@@ -1,4 +1,5 @@
-//! SIGTERM and Ctrl-C: the first stops in order, the second at once.
+//! SIGTERM and Ctrl-C: the first stops in order, the second at once. SIGHUP asks for another look at the
+//! configuration.
 
 use super::Failure;
 use std::time::Duration;
@@ -8,6 +9,11 @@ use tokio::{
 };
 
 const ECHO: Duration = Duration::from_millis(100);
+
+/// SIGHUP, heard from now on.
+pub(super) fn hangup() -> Result<Signal, Failure> {
+    signal(SignalKind::hangup()).map_err(|error| Failure::Other(error.into()))
+}
 
 /// Both signals, heard from now on.
 pub(super) struct Signals {

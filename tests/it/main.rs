@@ -21,5 +21,6 @@ mod program;
 mod runtimes;
 mod source;
 mod support;
+mod swap;
 mod telemetry;
 mod units;

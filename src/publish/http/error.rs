@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 problem documents.
 
+use super::admin::ModelRefusal;
 use axum::{
     Json,
     extract::{
@@ -40,6 +41,12 @@ pub(super) enum ApiError {
         /// How long the request waited.
         waited: Duration,
     },
+    /// The path answers only to this machine.
+    #[error("this path answers only to requests from this machine, at localhost")]
+    OnlyFromHere,
+    /// The model stays what it is.
+    #[error(transparent)]
+    Model(#[from] ModelRefusal),
     /// A handler failed in a way it should not.
     #[error("the request could not be answered; the log says why")]
     Internal,
@@ -72,6 +79,10 @@ impl ApiError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
             Self::NoPicture { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OnlyFromHere => StatusCode::FORBIDDEN,
+            Self::Model(ModelRefusal::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Model(ModelRefusal::Busy) => StatusCode::CONFLICT,
+            Self::Model(ModelRefusal::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -80,7 +91,9 @@ impl ApiError {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
-            Self::NoPicture { .. } => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+            Self::NoPicture { .. } | Self::Model(ModelRefusal::NotReady) => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("2")))
+            }
             _ => None,
         }
     }

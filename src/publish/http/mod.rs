@@ -3,6 +3,7 @@
 //! [`serve`] takes the listener and the stop token from its caller. All that is served comes from the
 //! [`Bus`](super::bus::Bus); nothing here waits for the pipeline, and the pipeline never waits for a client.
 
+mod admin;
 mod cameras;
 mod config;
 mod dashboard;
@@ -14,6 +15,7 @@ mod status;
 mod stream;
 mod system;
 
+pub use admin::{ModelControl, ModelRefusal};
 pub use config::Config;
 
 use super::bus::{Bus, CameraFeed};
@@ -65,9 +67,9 @@ pub enum SetupError {
 }
 
 /// What the API answers from.
-#[derive(Debug)]
 pub struct Api {
     bus: Arc<Bus>,
+    models: Option<Arc<dyn ModelControl>>,
 }
 
 impl Api {
@@ -82,14 +84,21 @@ impl Api {
             }
             tracing::warn!(listen = %config.listen, "the API is open to everyone who reaches this port (http.allow_anonymous)");
         }
-        Ok(Self { bus })
+        Ok(Self { bus, models: None })
+    }
+
+    /// Lets clients on this machine change the model through `models`.
+    #[must_use]
+    pub fn with_models(mut self, models: Arc<dyn ModelControl>) -> Self {
+        self.models = Some(models);
+        self
     }
 }
 
 /// What every handler sees.
-#[derive(Debug)]
 struct Shared {
     bus: Arc<Bus>,
+    models: Option<Arc<dyn ModelControl>>,
     stop: CancellationToken,
     started: Instant,
 }
@@ -105,7 +114,7 @@ impl Shared {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
-    let shared = Arc::new(Shared { bus: api.bus, stop: stop.clone(), started: Instant::now() });
+    let shared = Arc::new(Shared { bus: api.bus, models: api.models, stop: stop.clone(), started: Instant::now() });
     let listener = listener.tap_io(|stream| {
         let socket = socket2::SockRef::from(&*stream);
         // Each only saves time or memory; a system without one of them serves all the same.
@@ -113,7 +122,8 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> 
         let _ = socket.set_tcp_user_timeout(Some(DEAD_AFTER));
         let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
     });
-    let server = axum::serve(listener, router(shared)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let app = router(shared).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(STOP_PATIENCE).await;
@@ -147,7 +157,7 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(live::snapshot))
         .routes(routes!(live::mjpeg))
         .routes(routes!(live::websocket))
-        .routes(routes!(status::model))
+        .routes(routes!(status::model, admin::change_model))
         .routes(routes!(status::health))
         .routes(routes!(status::readiness))
         .routes(routes!(status::version))

@@ -1,0 +1,166 @@
+//! Changes the model while the daemon serves: on a client's request, or on SIGHUP when the configuration names another.
+
+use super::{
+    Reread,
+    plan::{Plan, resolve, wanted_cameras},
+};
+use crate::{
+    config::Config,
+    geometry::Size,
+    infer::Runtime,
+    model::{self, Model},
+    pipeline::{CameraThresholds, HandOverError, Network, Succession},
+    publish::{
+        bus::Bus,
+        http::{ModelControl, ModelRefusal},
+    },
+    status::EngineInfo,
+};
+use anyhow::Context;
+use futures_util::future::{BoxFuture, FutureExt};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::{signal::unix::Signal, task::spawn_blocking};
+
+/// The running engine's surroundings, once there is one.
+pub(super) struct Running {
+    pub(super) runtime: Runtime,
+    pub(super) succession: Succession,
+}
+
+/// Changes the model. Shared by all who may ask for it.
+pub(super) struct Swapper {
+    state: Mutex<State>,
+    reread: Reread,
+    /// The size of the pixels that the cameras deliver.
+    size: Size,
+    thresholds: Arc<CameraThresholds>,
+    bus: Arc<Bus>,
+    running: OnceLock<Running>,
+    /// Held by a change under way.
+    change: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What was applied last.
+#[derive(Clone)]
+struct State {
+    config: Config,
+    /// The model that serves, or will once the engine runs.
+    model: Model,
+}
+
+impl Swapper {
+    pub(super) fn new(config: &Config, reread: Reread, plan: &Plan, bus: Arc<Bus>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State { config: config.clone(), model: plan.model.clone() }),
+            reread,
+            size: plan.model.manifest.input.size(),
+            thresholds: plan.thresholds.clone(),
+            bus,
+            running: OnceLock::new(),
+            change: Arc::default(),
+        })
+    }
+
+    /// From now on the model can be changed.
+    pub(super) fn engine_runs(&self, running: Running) {
+        // There is one engine thread, which calls this once.
+        let _ = self.running.set(running);
+    }
+
+    /// Rereads the configuration at each signal.
+    pub(super) async fn obey(self: Arc<Self>, mut hangup: Signal) {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: rereading the configuration");
+            match self.clone().exclusively(|swapper| swapper.reload()).await {
+                Ok(()) => {}
+                Err(refusal) => tracing::error!("SIGHUP: {refusal}"),
+            }
+        }
+    }
+
+    /// Does `work` on a thread of its own, unless another change is under way.
+    async fn exclusively<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Self) -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T, ModelRefusal> {
+        let guard = self.change.clone().try_lock_owned().map_err(|_| ModelRefusal::Busy)?;
+        if self.running.get().is_none() {
+            return Err(ModelRefusal::NotReady);
+        }
+        let done = spawn_blocking(move || {
+            let _guard = guard; // released when the work ends, even if nobody waits for it any more
+            work(&self)
+        });
+        match done.await {
+            Ok(outcome) => outcome.map_err(|error| ModelRefusal::Unfit(format!("{error:#}"))),
+            Err(error) => Err(ModelRefusal::Unfit(format!("the change of the model broke off: {error}"))),
+        }
+    }
+
+    /// Applies what a new configuration says of the model and of what counts as a detection.
+    fn reload(&self) -> anyhow::Result<()> {
+        let State { config: old, model } = self.state();
+        let read = (self.reread)()?;
+        let waiting = [("runtime", old.runtime != read.runtime), ("http", old.http != read.http)];
+        for (table, _) in waiting.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!("changes of [{table}] wait for a restart");
+        }
+        let Config { camera, model: wanted, detection, .. } = read;
+        let new = Config { camera, model: wanted, detection, ..old };
+        let found = model::find(&new.model.name, &new.model.folders)?;
+        if (&found.sha256, &found.manifest) == (&model.sha256, &model.manifest) {
+            self.thresholds.store(Arc::new(resolve(&wanted_cameras(&new)?, &found.manifest)?));
+            tracing::info!("what counts as a detection was read anew; the model is the same");
+        } else {
+            self.let_serve(&new, found)?;
+        }
+        self.locked().config = new;
+        Ok(())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> State {
+        self.locked().clone()
+    }
+
+    /// Lets the model `name` serve.
+    fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
+        let config = self.state().config;
+        let found = model::find(name, &config.model.folders)?;
+        self.let_serve(&config, found)
+    }
+
+    /// Opens `found` beside the model that serves, and hands over.
+    fn let_serve(&self, config: &Config, found: Model) -> anyhow::Result<Arc<EngineInfo>> {
+        let Running { runtime, succession } = self.running.get().context("no model serves yet")?;
+        let new = found.manifest.input.size();
+        if new != self.size {
+            return Err(HandOverError::OtherSize { running: self.size, new }.into());
+        }
+        let thresholds = resolve(&wanted_cameras(config)?, &found.manifest)?;
+        tracing::info!(model = found.manifest.name, "opening it beside the model that serves");
+        let engine = runtime.open(&config.runtime, &found.path, &found.manifest, &|_| {})?;
+        let info = Arc::new(engine.info().clone());
+        succession.hand_over(Network::new(engine, &found.manifest)?, thresholds)?;
+        self.bus.engine.send_replace(Some(info.clone()));
+        self.locked().model = found;
+        Ok(info)
+    }
+}
+
+impl ModelControl for Arc<Swapper> {
+    fn change(&self, name: String) -> BoxFuture<'_, Result<Arc<EngineInfo>, ModelRefusal>> {
+        let change = self.clone().exclusively(move |swapper| swapper.change_to(&name));
+        async move {
+            let outcome = change.await;
+            if let Err(refusal) = &outcome {
+                tracing::error!("{refusal}");
+            }
+            outcome
+        }
+        .boxed()
+    }
+}

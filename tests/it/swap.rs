@@ -1,0 +1,195 @@
+//! The model changes while the daemon serves: by POST /model and by SIGHUP, and not when the new one is broken.
+
+use crate::{
+    program::{Daemon, PATIENCE, reference_model},
+    support::part,
+};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+/// A folder of models that differ in their names only, or are broken.
+struct Models {
+    folder: TempDir,
+}
+
+impl Models {
+    /// `one` and `two` serve; `short` is half a file, `odd` has another output, `large` sees larger pictures.
+    fn new() -> Self {
+        let models = Self { folder: tempfile::tempdir().unwrap() };
+        let weights = fs::read(reference_model()).unwrap();
+        let text = fs::read_to_string(part("models/ssdlite-mobilenet-v2.toml")).unwrap();
+        let mut manifest: toml::Table = text.parse().unwrap();
+        manifest.remove("sha256");
+        for (name, bytes) in [("one", &weights[..]), ("two", &weights), ("short", &weights[..weights.len() / 2])] {
+            models.add(name, bytes, &mut manifest);
+        }
+        let mut odd = manifest.clone();
+        odd["decode"]["logits"] = "scores".into();
+        models.add("odd", &weights, &mut odd);
+        let mut large = manifest.clone();
+        large["input"]["width"] = 512.into();
+        models.add("large", &weights, &mut large);
+        models
+    }
+
+    fn add(&self, name: &str, bytes: &[u8], manifest: &mut toml::Table) {
+        manifest.insert("name".into(), name.into());
+        fs::write(self.path(&format!("{name}.onnx")), bytes).unwrap();
+        fs::write(self.path(&format!("{name}.toml")), manifest.to_string()).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The configuration: a test picture at 30 frames per second, seen by the model `name`.
+    fn configure(&self, name: &str) -> PathBuf {
+        let path = self.path("sightd.conf.toml");
+        let folder = self.folder.path().display();
+        let text = format!(
+            "[model]\nname = \"{name}\"\nfolders = [\"{folder}\"]\n[runtime]\nthreads = 1\n[http]\nlisten = \
+             \"127.0.0.1:0\"\n[camera.front]\nsource = \"test://smpte\"\nfps = 30\n"
+        );
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn daemon(&self) -> Daemon {
+        let config = self.configure("one");
+        let daemon = Daemon::spawn(&["run", "--config", config.to_str().unwrap()]);
+        daemon.wait_for(|scene| scene["model"] == "one");
+        daemon
+    }
+}
+
+/// Status and body of POST /model.
+async fn change(daemon: &Daemon, body: &Value) -> (u16, Value) {
+    let url = format!("{}/model", daemon.url());
+    let response = reqwest::Client::new().post(url).json(body).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+async fn serving(daemon: &Daemon) -> String {
+    let model: Value = reqwest::get(format!("{}/model", daemon.url())).await.unwrap().json().await.unwrap();
+    model["engine"]["model"].as_str().unwrap().to_owned()
+}
+
+/// One scene as it came in.
+struct Seen {
+    at: Instant,
+    model: String,
+    seq: u64,
+}
+
+/// Collects scenes from the WebSocket until `enough`, and gives them.
+async fn watch(url: String, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
+    let (mut socket, _) = connect_async(url.replace("http://", "ws://") + "/ws").await.unwrap();
+    let mut seen = Vec::new();
+    while !enough(&seen) {
+        let message = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+        let Message::Text(text) = message else { continue };
+        let message: Value = serde_json::from_str(&text).unwrap();
+        let Some(seq) = message["seq"].as_u64() else { continue };
+        let model = message["model"].as_str().unwrap().to_owned();
+        seen.push(Seen { at: Instant::now(), model, seq });
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_takes_over_under_load_and_exactly_once() {
+    let models = Models::new();
+    let daemon = tokio::task::block_in_place(|| models.daemon());
+    // Ten scenes of the old model come first, and watching ends thirty after the change.
+    let watching = tokio::spawn(watch(daemon.url(), |seen| seen.iter().filter(|s| s.model == "two").count() >= 30));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (status, engine) = change(&daemon, &json!({"name": "two"})).await;
+    assert_eq!((status, engine["model"].as_str()), (200, Some("two")), "{engine}");
+    let seen = watching.await.unwrap();
+    assert!(seen.is_sorted_by(|a, b| a.seq < b.seq));
+    let changes = seen.windows(2).filter(|pair| pair[0].model != pair[1].model).count();
+    assert_eq!((changes, seen[0].model.as_str()), (1, "one"));
+    assert_eq!(serving(&daemon).await, "two");
+    let gap = seen.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap();
+    let _ = writeln!(std::io::stderr(), "model swap at 30 fps: the longest gap between two scenes was {gap:.1?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_can_not_serve_leaves_the_old_one() {
+    let models = Models::new();
+    let daemon = tokio::task::block_in_place(|| models.daemon());
+    for (body, want, words) in [
+        (json!({"name": "short"}), 422, "short.onnx"),
+        (json!({"name": "odd"}), 422, "\"scores\" is missing; the old model goes on serving"),
+        (json!({"name": "large"}), 422, "the new model sees 512x300 pixels, the running cameras deliver 300x300"),
+        (json!({"name": "nothing"}), 422, "nothing"),
+        (json!({"name": "../one"}), 400, "is no name of the catalogue"),
+        (json!({"name": ""}), 400, "is no name of the catalogue"),
+        (json!({"model": "two"}), 400, "name"),
+    ] {
+        let (status, problem) = change(&daemon, &body).await;
+        assert_eq!(status, want, "{body}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{body}: {problem}");
+        assert_eq!(serving(&daemon).await, "one");
+    }
+    let seen = watch(daemon.url(), |seen| seen.len() >= 5).await;
+    assert!(seen.iter().all(|scene| scene.model == "one"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_this_machine_may_change_the_model() {
+    let models = Models::new();
+    let daemon = tokio::task::block_in_place(|| models.daemon());
+    let url = format!("{}/model", daemon.url());
+    let headers: [(&str, &str); 3] =
+        [("host", "evil.example"), ("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.7")];
+    for (name, value) in headers {
+        let request = reqwest::Client::new().post(&url).json(&json!({"name": "two"})).header(name, value);
+        assert_eq!(request.send().await.unwrap().status(), 403, "{name}: {value}");
+    }
+    // A web page can send a form or plain text to another site without asking, but no JSON.
+    let request = reqwest::Client::new().post(&url).body("{\"name\": \"two\"}").header("content-type", "text/plain");
+    assert_eq!(request.send().await.unwrap().status(), 400);
+    assert_eq!(serving(&daemon).await, "one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sighup_reads_the_configuration_again() {
+    let models = Models::new();
+    let daemon = tokio::task::block_in_place(|| models.daemon());
+    models.configure("two");
+    daemon.signal("HUP");
+    wait_for_model(&daemon, "two").await;
+    models.configure("odd");
+    daemon.signal("HUP");
+    wait_for_log(&daemon, "\"scores\" is missing; the old model goes on serving").await;
+    fs::write(models.path("sightd.conf.toml"), "[model]\nnaem = \"one\"\n").unwrap();
+    daemon.signal("HUP");
+    wait_for_log(&daemon, "model.naem").await;
+    assert_eq!(serving(&daemon).await, "two");
+}
+
+async fn wait_for_model(daemon: &Daemon, name: &str) {
+    let began = Instant::now();
+    while serving(daemon).await != name {
+        assert!(began.elapsed() < PATIENCE, "{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn wait_for_log(daemon: &Daemon, words: &str) {
+    let began = Instant::now();
+    while !daemon.log().contains(words) {
+        assert!(began.elapsed() < PATIENCE, "{words}: {}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
