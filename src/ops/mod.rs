@@ -1,5 +1,6 @@
 //! For the operator: logs, metrics, systemd, telemetry of the board, doctor.
 
+pub mod doctor;
 pub mod governor;
 pub mod logging;
 pub mod systemd;

@@ -43,6 +43,16 @@ const FILES: &[(&str, &str)] = &[
     ("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_power0_input", "4870"),
     ("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_voltage0_input", "5112"),
     ("sys/devices/pwm-fan/cur_pwm", "102"),
+    ("sys/fs/ext4/mmcblk0p1/errors_count", "0"),
+    ("sys/fs/ext4/mmcblk0p1/lifetime_write_kbytes", "104857600"),
+    ("usr/local/cuda-10.2/lib64/libcudart.so.10.2", ""),
+    ("usr/lib/aarch64-linux-gnu/libcudnn.so.8", ""),
+    ("usr/lib/aarch64-linux-gnu/libnvinfer.so.8", ""),
+    ("usr/lib/aarch64-linux-gnu/libnvonnxparser.so.8", ""),
+    ("tmp/argus_socket", ""),
+    ("dev/video0", ""),
+    ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nsightd:x:120:127:sightd:/var/lib/sightd:/usr/sbin/nologin"),
+    ("etc/group", "root:x:0:\nvideo:x:44:owner,sightd"),
 ];
 
 /// The board; its folder goes with it.
@@ -71,6 +81,11 @@ impl FakeBoard {
         let part = file.with_extension("part");
         fs::write(&part, format!("{text}\n")).unwrap();
         fs::rename(part, file).unwrap();
+    }
+
+    /// Takes a file away.
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.at(path)).unwrap();
     }
 
     fn at(&self, path: &str) -> PathBuf {

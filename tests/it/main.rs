@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod decode;
 mod detect;
+mod doctor;
 mod engine_cache;
 mod eval;
 mod fake;
