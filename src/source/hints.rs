@@ -54,7 +54,12 @@ pub(super) fn of_bus_error(error: &gst::message::Error, missing: Option<&str>, u
             "there is no {missing} on this machine; install gstreamer1.0-libav, or convert the video to H.264"
         ));
     }
-    let text = format!("{by}: {}", what.message());
+    // What an element adds stands behind the place in its source; it may name the address with all that is in it.
+    let debug = error.debug();
+    let detail =
+        debug.as_deref().and_then(|debug| Some(debug.split_once('\n')?.1.trim())).filter(|text| !text.is_empty());
+    let detail = detail.map_or_else(String::new, |detail| format!(" ({})", without_address(detail, uri)));
+    let text = format!("{by}: {}{detail}", without_address(what.message(), uri));
     if what.matches(gst::ResourceError::NotAuthorized) {
         return Fault {
             cure: Cure::RetrySeldom,
@@ -64,4 +69,12 @@ pub(super) fn of_bus_error(error: &gst::message::Error, missing: Option<&str>, u
     // A file stays what it is; what a camera sends may be better next time.
     let never = is_missing || !uri.is_live() && what.is::<gst::StreamError>();
     Fault { cure: if never { Cure::Reconfigure } else { Cure::Retry }, text }
+}
+
+/// `text` with the address of a network camera as it may be shown.
+fn without_address(text: &str, uri: &SourceUri) -> String {
+    match uri {
+        SourceUri::Rtsp(address) | SourceUri::Http(address) => text.replace(&address.location(), &address.to_string()),
+        _ => text.into(),
+    }
 }

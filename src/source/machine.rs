@@ -150,6 +150,7 @@ pub(super) struct Machine {
     /// Attempts in vain since the last frame, and when the first of them began.
     failures: u32,
     dark_since: Instant,
+    /// Pipelines that hung when they were to come down, in the life of the process.
     left_behind: u32,
     restarts: u64,
     last_error: Option<String>,
@@ -238,7 +239,6 @@ impl Machine {
             (Input::FirstFrame, Phase::Starting { .. }) => {
                 self.phase = Phase::Running { since: now };
                 self.failures = 0;
-                self.left_behind = 0;
                 None
             }
             (Input::EndOfStream, Phase::Starting { .. } | Phase::Running { .. }) => self.ended(now),
@@ -261,11 +261,12 @@ impl Machine {
                 self.stalled(&format!("no frame came within {:?}", limits.first_frame), now)
             }
             Phase::Running { since } => {
-                self.dark_since = seen.last.unwrap_or(since);
-                let changed = seen.changed.unwrap_or(since).max(since);
-                if now >= seen.last.unwrap_or(since).max(since) + limits.stall {
+                let last = seen.last.unwrap_or(since).max(since);
+                let same = last.saturating_duration_since(seen.changed.unwrap_or(since).max(since));
+                self.dark_since = last;
+                if now >= last + limits.stall {
                     self.stalled(&format!("no frame came for {:?}", limits.stall), now)
-                } else if let Some(limit) = limits.frozen.filter(|limit| now >= changed + *limit) {
+                } else if let Some(limit) = limits.frozen.filter(|limit| same >= *limit) {
                     self.stalled(&format!("the picture has not changed by one pixel for {limit:?}"), now)
                 } else {
                     None
@@ -431,7 +432,8 @@ mod tests {
         life.frame(0);
         life.at(0, Input::FirstFrame);
         life.seen.last = Some(life.start + Duration::from_millis(29_999));
-        assert_eq!(life.tick(29_999), (CameraState::Running, None));
+        assert_eq!(life.tick(30_000), (CameraState::Running, None));
+        life.seen.last = Some(life.start + Duration::from_millis(30_000));
         assert_eq!(life.tick(30_000), (CameraState::Stalled, Some(Step::Close)));
     }
 

@@ -100,7 +100,7 @@ pub fn spawn(config: Config, input: Size, outlet: Outlet) -> Result<Handle, Sour
     let plan = Arc::new(Plan { frozen: frozen(&config), platform: Platform::detect(), input, tap, config });
     // What can be said of the pipeline now is checked now; a USB camera may be plugged in later.
     if !matches!(plan.config.uri, SourceUri::Usb(_)) {
-        plan.text()?;
+        pipeline::parse(&plan.text()?)?;
     }
     outlet.status.send_modify(|status| status.source = plan.config.uri.to_string());
     let (ending, driver) = (Ending::of(&plan.config.uri), driver(&plan.config.uri));

@@ -211,9 +211,11 @@ impl Job {
     }
 }
 
-fn parse(text: &str) -> Result<gst::Pipeline, Fault> {
+/// The pipeline that `text` describes, not started.
+pub(super) fn parse(text: &str) -> Result<gst::Pipeline, SourceError> {
     let element = gst::parse::launch(text).map_err(|error| hints::of_parse_error(text, &error))?;
-    element.downcast().map_err(|_| Fault::lasting(format!("`{text}` is not a pipeline")))
+    let no_pipeline = |_| SourceError::Pipeline { pipeline: text.into(), message: "it is only one element".into() };
+    element.downcast().map_err(no_pipeline)
 }
 
 fn start(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), Fault> {

@@ -80,6 +80,7 @@ impl Supervisor {
                 Ok(Signal::Attempt(number, Happening::Described(text))) if number == self.number => {
                     tracing::info!(camera = %self.outlet.camera, pipeline = %text, "starting");
                     self.text = text;
+                    self.report();
                 }
                 Ok(Signal::Attempt(number, happening)) if number == self.number => self.feed(match happening {
                     Happening::Described(_) => continue, // above

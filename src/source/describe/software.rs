@@ -60,8 +60,8 @@ fn test(config: &Config, pattern: &str) -> String {
 fn decoder(codec: Codec) -> &'static str {
     match codec {
         Codec::Auto => "decodebin",
-        Codec::H264 => "rtph264depay ! h264parse ! avdec_h264",
-        Codec::H265 => "rtph265depay ! h265parse ! avdec_h265",
+        Codec::H264 => "rtph264depay ! avdec_h264",
+        Codec::H265 => "rtph265depay ! avdec_h265",
     }
 }
 

@@ -1,94 +1,14 @@
-//! Sources: real GStreamer pipelines, from a file or a test picture to the mailbox and the pictures.
+//! Files, pictures and test patterns.
 
+use super::{Bench, PATIENCE, video};
+use crate::support::part;
 use bytes::Bytes;
 use sightd::{
-    camera::{CameraName, CameraState, CameraStatus},
-    frame::Frame,
+    camera::CameraState,
     geometry::Size,
-    mailbox::{Mailroom, Next},
-    pictures::Pictures,
-    source::{
-        self, Config, Fps, Handle, Outlet, SourceError,
-        scale::{Image, RawFormat, ScaleError, Scaler},
-    },
+    source::{Config, Fps},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::sync::watch;
-
-const INPUT: Size = Size::new(300, 300);
-/// Long enough for a busy machine; reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A camera under test, and all that it gives.
-struct Bench {
-    mailroom: Mailroom,
-    pictures: Arc<Pictures>,
-    status: watch::Receiver<CameraStatus>,
-    handle: Handle,
-}
-
-impl Bench {
-    fn start(uri: &str) -> Result<Self, SourceError> {
-        Self::with(Config::new(uri.parse()?))
-    }
-
-    fn with(config: Config) -> Result<Self, SourceError> {
-        let camera: CameraName = "cam".parse().unwrap();
-        let (mailroom, desk) = Mailroom::new();
-        let pictures = Arc::new(Pictures::default());
-        let (sender, status) = watch::channel(CameraStatus::new(String::new()));
-        let outlet = Outlet { frames: desk.open(&camera), camera, pictures: pictures.clone(), status: sender };
-        let handle = source::spawn(config, INPUT, outlet)?;
-        Ok(Self { mailroom, pictures, status, handle })
-    }
-
-    fn frame(&mut self) -> Frame {
-        match self.mailroom.next(PATIENCE) {
-            Next::Frame(_, frame) => frame,
-            other => panic!("{other:?}; {:?}", *self.status.borrow()),
-        }
-    }
-
-    fn wait_for(&mut self, state: CameraState) -> CameraStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let status = self.status.borrow_and_update().clone();
-            if status.state == state {
-                return status;
-            }
-            assert!(Instant::now() < until, "no {state:?}: {status:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn stop(self) {
-        self.handle.stop(Instant::now() + PATIENCE).unwrap();
-    }
-}
-
-fn footage() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(".sightd/footage/vtest.avi")
-}
-
-/// A video of `frames` frames whose every frame differs, at 25 fps, made by GStreamer itself.
-fn video(path: &Path, frames: u32, more: &str) {
-    let text = format!(
-        "-q videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 \
-         ! jpegenc ! avimux name=mux ! filesink {more}"
-    );
-    let filter = text.split_whitespace().flat_map(|word| match word {
-        "filesink" => vec![word.to_owned(), format!("location={}", path.display().to_string())],
-        _ => vec![word.to_owned()],
-    });
-    let run = Command::new("gst-launch-1.0").args(filter).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-}
+use std::{fs, time::Duration};
 
 #[test]
 fn a_looping_file_is_like_a_camera() {
@@ -98,7 +18,7 @@ fn a_looping_file_is_like_a_camera() {
     let mut bench = Bench::start(&format!("file://{}?loop", file.display())).unwrap();
     let mut last = bench.frame();
     assert_eq!(last.source_size, Size::new(320, 240));
-    assert_eq!(last.pixels.size, INPUT);
+    assert_eq!(last.pixels.size, super::INPUT);
     assert!(last.pixels.data.len() >= 300 * 300 * 4);
     for _ in 0..70 {
         let frame = bench.frame();
@@ -178,7 +98,7 @@ fn pictures_are_made_only_while_someone_watches_and_carry_the_frames_stamps() {
 
 #[test]
 fn a_frame_rate_is_a_limit() {
-    let mut config = Config::new(format!("file://{}?speed=4", footage().display()).parse().unwrap());
+    let mut config = Config::new(format!("file://{}?speed=4", part("footage/vtest.avi").display()).parse().unwrap());
     config.fps = Some(Fps::try_from(5.0).unwrap());
     let mut bench = Bench::with(config).unwrap();
     let first = bench.frame().stamp.captured;
@@ -239,49 +159,11 @@ fn what_can_never_play_fails_for_good() {
     let text = folder.path().join("text.avi");
     fs::write(&text, "this is no video at all\n".repeat(100)).unwrap();
     let cut = folder.path().join("cut.avi");
-    fs::write(&cut, &fs::read(footage()).unwrap()[..300]).unwrap();
+    fs::write(&cut, &fs::read(part("footage/vtest.avi")).unwrap()[..300]).unwrap();
     for file in [text, cut] {
-        let mut bench = Bench::start(&format!("file://{}?loop", file.display())).unwrap();
+        let bench = Bench::start(&format!("file://{}?loop", file.display())).unwrap();
         let status = bench.wait_for(CameraState::Failed);
         assert!(status.last_error.is_some(), "{status:?}");
         bench.stop();
     }
-}
-
-#[test]
-fn a_scaler_takes_pictures_of_any_kind_and_size() {
-    let mut scaler = Scaler::new(INPUT).unwrap();
-    for size in [Size::new(1, 1), Size::new(33, 77), Size::new(640, 360), Size::new(300, 300)] {
-        let pixels = (size.width * size.height) as usize;
-        let rgb = Bytes::from([10, 200, 30].repeat(pixels));
-        let rgba = Bytes::from([10, 200, 30, 255].repeat(pixels));
-        for (format, data) in [(RawFormat::Rgb, rgb), (RawFormat::Rgba, rgba)] {
-            let scaled = scaler.scale(Image::Raw { format, size, data }).unwrap();
-            assert_eq!(scaled.size, INPUT);
-            assert!((0..300).all(|y| scaled.row(y).chunks(4).all(|pixel| pixel[..3] == [10, 200, 30])), "{size}");
-        }
-    }
-    let grey = Bytes::from(vec![128; 33 * 77 + 2 * 17 * 39]);
-    let i420 = Image::Raw { format: RawFormat::I420, size: Size::new(33, 77), data: grey };
-    let pixel = scaler.scale(i420).unwrap().row(299)[1196..1199].to_vec();
-    assert!(pixel.iter().all(|level| (127..=133).contains(level)), "{pixel:?}");
-}
-
-#[test]
-fn a_scaler_survives_bad_pictures() {
-    let mut scaler = Scaler::new(INPUT).unwrap();
-    let mut jpeg = std::io::Cursor::new(Vec::new());
-    image::RgbImage::from_pixel(64, 48, image::Rgb([200, 10, 10]))
-        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
-        .unwrap();
-    let good = Bytes::from(jpeg.into_inner());
-    assert!(scaler.scale(Image::Jpeg(good.clone())).unwrap().row(0)[0] > 190);
-    for bad in [Bytes::from_static(b"no jpeg"), Bytes::new(), good.slice(..40)] {
-        assert!(matches!(scaler.scale(Image::Jpeg(bad)), Err(ScaleError::Picture(_))));
-        assert!(scaler.scale(Image::Jpeg(good.clone())).is_ok());
-    }
-    let short = Image::Raw { format: RawFormat::Rgb, size: Size::new(2, 2), data: Bytes::from_static(&[0; 11]) };
-    assert!(matches!(scaler.scale(short), Err(ScaleError::Length { wanted: 12, given: 11, .. })));
-    let none = Image::Raw { format: RawFormat::Rgb, size: Size::new(0, 2), data: Bytes::new() };
-    assert!(matches!(scaler.scale(none), Err(ScaleError::Size(_))));
 }

@@ -1,0 +1,122 @@
+//! Sources: real GStreamer pipelines, from a camera or file to the mailbox and the pictures.
+
+mod faults;
+mod files;
+mod http;
+mod jetson;
+mod many;
+mod rtsp;
+mod scaler;
+mod stand_ins;
+
+use sightd::{
+    camera::{CameraName, CameraState, CameraStatus},
+    frame::Frame,
+    geometry::Size,
+    mailbox::{Mailroom, Next},
+    pictures::Pictures,
+    source::{self, Config, Handle, Outlet, SourceError},
+};
+use std::{
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+
+const INPUT: Size = Size::new(300, 300);
+/// Long enough for a busy machine; reached only when something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A camera under test, and all that it gives.
+struct Bench {
+    mailroom: Mailroom,
+    pictures: Arc<Pictures>,
+    status: watch::Receiver<CameraStatus>,
+    handle: Handle,
+}
+
+impl Bench {
+    fn start(uri: &str) -> Result<Self, SourceError> {
+        Self::with(Config::new(uri.parse()?))
+    }
+
+    fn with(config: Config) -> Result<Self, SourceError> {
+        let camera: CameraName = "cam".parse().unwrap();
+        let (mailroom, desk) = Mailroom::new();
+        let pictures = Arc::new(Pictures::default());
+        let (sender, status) = watch::channel(CameraStatus::new(String::new()));
+        let outlet = Outlet { frames: desk.open(&camera), camera, pictures: pictures.clone(), status: sender };
+        let handle = source::spawn(config, INPUT, outlet)?;
+        Ok(Self { mailroom, pictures, status, handle })
+    }
+
+    fn status(&self) -> CameraStatus {
+        self.status.borrow().clone()
+    }
+
+    fn frame(&mut self) -> Frame {
+        match self.mailroom.next(PATIENCE) {
+            Next::Frame(_, frame) => frame,
+            other => panic!("{other:?}; {:?}", self.status()),
+        }
+    }
+
+    fn wait_until(&self, what: &str, is_so: impl Fn(&CameraStatus) -> bool) -> CameraStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            if is_so(&status) {
+                return status;
+            }
+            assert!(Instant::now() < until, "not {what}: {status:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn wait_for(&self, state: CameraState) -> CameraStatus {
+        self.wait_until(&state.to_string(), |status| status.state == state)
+    }
+
+    fn stop(self) {
+        self.handle.stop(Instant::now() + PATIENCE).unwrap();
+    }
+}
+
+/// A video of `frames` frames whose every frame differs, at 25 fps, made by GStreamer itself.
+fn video(path: &Path, frames: u32, more: &str) {
+    let text = format!(
+        "-q videotestsrc num-buffers={frames} pattern=ball \
+         ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! avimux name=mux ! filesink {more}"
+    );
+    let arguments = text.split_whitespace().flat_map(|word| match word {
+        "filesink" => vec![word.to_owned(), format!("location={}", path.display())],
+        _ => vec![word.to_owned()],
+    });
+    let run = Command::new("gst-launch-1.0").args(arguments).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Whether this process runs nothing but the test `name` of this module; if not, runs it in such a process, and fails
+/// when it fails there. For tests that count threads or register elements under others' names.
+fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "SIGHTD_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("source::{name}"), "--nocapture", "--test-threads=1"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let (out, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    eprintln!("{errors}");
+    assert!(run.status.success() && out.contains("1 passed"), "{out}");
+    false
+}
+
+/// Whether this is a long run (`make long`).
+fn is_long() -> bool {
+    std::env::var_os("SIGHTD_LONG").is_some()
+}

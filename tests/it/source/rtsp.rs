@@ -1,0 +1,295 @@
+//! A network camera that goes away in every way, served by GStreamer's own RTSP server.
+
+use super::{Bench, PATIENCE, is_alone, is_long};
+use crate::support::root;
+use sightd::{
+    camera::{CameraState, CameraStatus},
+    geometry::Size,
+    mailbox::Next,
+    source::{Config, Secret},
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The server, as a process that can be killed and stopped.
+pub struct Server {
+    process: Child,
+}
+
+impl Server {
+    pub fn start(port: u16, size: Size, codec: &str, login: &[&str]) -> Self {
+        let arguments = [port.to_string(), size.width.to_string(), size.height.to_string(), "5".into(), codec.into()];
+        let mut process = Command::new("/usr/bin/python3") // the one with Debian's modules
+            .arg(root().join("tests/data/rtsp_server.py"))
+            .args(arguments)
+            .args(login)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self { process }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill(); // also when it is stopped
+        let _ = self.process.wait();
+    }
+}
+
+/// A port that is free now.
+pub fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Accepts connections, and answers everything with noise, until dropped.
+struct Garbage {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Garbage {
+    fn start(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = thread::spawn(move || {
+            let noise: Vec<u8> = (0..4096u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            while !stopped.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((mut client, _)) => babble(&mut client, &noise),
+                    Err(_) => thread::sleep(Duration::from_millis(10)),
+                }
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+fn babble(client: &mut TcpStream, noise: &[u8]) {
+    client.set_nonblocking(false).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let _ = client.read(&mut [0; 1024]);
+    let _ = client.write_all(noise);
+}
+
+impl Drop for Garbage {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// Threads, open files and resident memory of this process.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    threads: usize,
+    files: usize,
+    kib: usize,
+}
+
+fn load() -> Load {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let number = |key: &str| {
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    Load { threads: number("Threads:"), files: fs::read_dir("/proc/self/fd").unwrap().count(), kib: number("VmRSS:") }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Killed,
+    Paused,
+    OtherSize,
+    Garbage,
+}
+
+/// Takes frames until one comes that was captured after `since`, and gives the time from then on.
+fn time_to_frame(bench: &mut Bench, since: Instant) -> Duration {
+    loop {
+        let frame = bench.frame();
+        if frame.stamp.captured > since {
+            return since.elapsed();
+        }
+    }
+}
+
+/// Empties the mailbox for a while, as an engine does.
+fn drain(bench: &mut Bench, time: Duration) -> u64 {
+    let until = Instant::now() + time;
+    let mut count = 0;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        if let Next::Frame(..) = bench.mailroom.next(left) {
+            count += 1;
+        }
+    }
+    count
+}
+
+/// One round of `trouble`; gives the server that runs after it, and how long the camera took to return.
+fn suffer(trouble: Trouble, bench: &mut Bench, server: Server, port: u16, round: usize) -> (Server, Duration) {
+    let small = Size::new(320, 240);
+    let lost = |bench: &Bench| bench.wait_until("lost", |status| status.state != CameraState::Running);
+    match trouble {
+        Trouble::Killed | Trouble::OtherSize => {
+            drop(server);
+            lost(bench);
+            let size =
+                if matches!(trouble, Trouble::Killed) { small } else { Size::new(640, 320 + 16 * (round as u32 % 8)) };
+            let server = Server::start(port, size, "jpeg", &[]);
+            let time = time_to_frame(bench, Instant::now());
+            assert_eq!(bench.wait_for(CameraState::Running).size, Some(size));
+            (server, time)
+        }
+        Trouble::Paused => {
+            server.signal("-STOP");
+            let status = lost(bench);
+            assert!(status.last_error.unwrap().contains("no frame came for"));
+            thread::sleep(Duration::from_secs(1));
+            server.signal("-CONT");
+            let time = time_to_frame(bench, Instant::now());
+            (server, time)
+        }
+        Trouble::Garbage => {
+            drop(server);
+            lost(bench);
+            let garbage = Garbage::start(port);
+            thread::sleep(Duration::from_secs(2));
+            drop(garbage);
+            let server = Server::start(port, small, "jpeg", &[]);
+            let time = time_to_frame(bench, Instant::now());
+            (server, time)
+        }
+    }
+}
+
+#[test]
+fn a_network_camera_comes_back_and_nobody_else_notices() {
+    if !is_alone("rtsp::a_network_camera_comes_back_and_nobody_else_notices") {
+        return;
+    }
+    let (port, other_port) = (port(), port());
+    let mut server = Server::start(port, Size::new(320, 240), "jpeg", &[]);
+    let other_server = Server::start(other_port, Size::new(320, 240), "jpeg", &[]);
+    let mut bench = Bench::start(&format!("rtsp://127.0.0.1:{port}/live")).unwrap();
+    let mut other = Bench::start(&format!("rtsp://127.0.0.1:{other_port}/live")).unwrap();
+    bench.frame();
+    let first_of_other = other.frame().stamp.seq;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, status) = (stop.clone(), other.status.clone());
+    let reader = thread::spawn(move || {
+        let mut taken = 1;
+        while !stopped.load(Ordering::Relaxed) {
+            taken += u64::from(matches!(other.mailroom.next(Duration::from_millis(100)), Next::Frame(..)));
+        }
+        (other, taken)
+    });
+    let (warm_up, rounds) = (4, if is_long() { 50 } else { 4 });
+    let troubles = [Trouble::Killed, Trouble::Paused, Trouble::OtherSize, Trouble::Garbage];
+    let (mut before, mut slowest, mut last) = (load(), Duration::ZERO, bench.status().restarts);
+    for round in 0..warm_up + rounds {
+        if round == warm_up {
+            before = load();
+        }
+        let trouble = troubles[round % troubles.len()];
+        let (after, time) = suffer(trouble, &mut bench, server, port, round);
+        server = after;
+        let running =
+            bench.wait_until("counted", |status| status.state == CameraState::Running && status.restarts > last);
+        last = running.restarts;
+        slowest = slowest.max(time);
+        eprintln!("round {round}: {trouble:?}, back after {time:.2?}, {} restarts, {:?}", running.restarts, load());
+        drain(&mut bench, Duration::from_millis(500));
+    }
+    let after = load();
+    eprintln!("slowest return {slowest:.2?}; before {before:?}, after {after:?}");
+    // 5 s is the aim, and what is measured on an idle machine; a busy one may need longer to start a server.
+    assert!(slowest < Duration::from_secs(if is_long() { 5 } else { 15 }), "{slowest:?}");
+    assert!(after.threads <= before.threads + 2, "threads: {before:?} {after:?}");
+    assert!(after.files <= before.files + 4, "open files: {before:?} {after:?}");
+    assert!(after.kib < before.kib + 16 * 1024, "memory: {before:?} {after:?}");
+    stop.store(true, Ordering::Relaxed);
+    let (mut other, taken) = reader.join().unwrap();
+    let last_of_other = other.frame().stamp.seq;
+    let CameraStatus { restarts, last_error, .. } = status.borrow().clone();
+    assert_eq!((restarts, last_error), (0, None), "the other camera");
+    assert_eq!(last_of_other - first_of_other, taken, "frames the other camera lost");
+    bench.stop();
+    other.stop();
+    drop(other_server);
+}
+
+#[test]
+fn a_refused_password_is_named_and_a_given_one_works() {
+    let port = port();
+    let login = ["viewer", "s3cret pass"];
+    let server = Server::start(port, Size::new(320, 240), "jpeg", &login);
+    let uri = format!("rtsp://127.0.0.1:{port}/live");
+    let refused = Bench::start(&uri.replace("://", "://viewer:wrong@")).unwrap();
+    let status = refused.wait_for(CameraState::Retrying);
+    let error = status.last_error.unwrap();
+    assert!(error.contains("user and password"), "{error}");
+    assert!(!format!("{:?}", refused.status()).contains("wrong"));
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(refused.status().restarts, 0, "it tries again only after half a minute");
+    refused.stop();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, format!("{}\n", login[1])).unwrap();
+    let mut from_file = Config::new(uri.parse().unwrap());
+    from_file.network.user = Some(login[0].into());
+    from_file.network.password_file = Some(file);
+    let mut from_value = Config::new(uri.parse().unwrap());
+    from_value.network.user = Some(login[0].into());
+    from_value.network.password = Some(Secret::new(login[1]));
+    let in_uri = Config::new(uri.replace("://", "://viewer:s3cret%20pass@").parse().unwrap());
+    for config in [from_file, from_value, in_uri] {
+        let mut bench = Bench::with(config).unwrap();
+        bench.frame();
+        let status = format!("{:?}", bench.status());
+        assert!(!status.contains("s3cret"), "{status}");
+        bench.stop();
+    }
+    drop(server);
+}
+
+#[test]
+fn h264_plays_and_its_times_are_those_of_the_capture() {
+    let port = port();
+    let server = Server::start(port, Size::new(320, 240), "h264", &[]);
+    let mut bench = Bench::start(&format!("rtsp://127.0.0.1:{port}/live")).unwrap();
+    let first = bench.frame();
+    assert_eq!(first.source_size, Size::new(320, 240));
+    let mut last = first.stamp;
+    for _ in 0..10 {
+        let frame = bench.frame();
+        assert!(frame.stamp.captured > last.captured && frame.stamp.seq > last.seq);
+        assert!(frame.arrived.duration_since(frame.stamp.captured) < PATIENCE);
+        last = frame.stamp;
+    }
+    bench.stop();
+    drop(server);
+}
