@@ -1,5 +1,6 @@
 //! The inference loop: one thread, one network at a time, all cameras in turn.
 
+mod memory;
 mod succession;
 
 pub use succession::{HandOverError, Succession};
@@ -8,7 +9,7 @@ use crate::{
     camera::CameraName,
     decode::{DecodeError, Decoder, Thresholds},
     detection::Detection,
-    frame::Frame,
+    frame::{Frame, Motion},
     infer::{Engine, InferError, Remedy},
     mailbox::{Mailroom, Next},
     manifest::{Input, Manifest},
@@ -17,6 +18,7 @@ use crate::{
     scene::{Scene, Timings},
 };
 use arc_swap::ArcSwap;
+use memory::Memory;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -83,6 +85,7 @@ impl Network {
 pub struct Stages {
     network: Network,
     found: Vec<Detection>,
+    memory: Memory,
     heirs: Heirs,
 }
 
@@ -92,7 +95,12 @@ impl Stages {
     /// # Errors
     /// When the manifest's decoder can't be built.
     pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
-        Ok(Self { network: Network::new(engine, manifest)?, found: Vec::new(), heirs: Heirs::default() })
+        Ok(Self {
+            network: Network::new(engine, manifest)?,
+            found: Vec::new(),
+            memory: Memory::default(),
+            heirs: Heirs::default(),
+        })
     }
 
     /// Through which another network takes the place of this one while the loop runs.
@@ -100,7 +108,7 @@ impl Stages {
         self.heirs.succession()
     }
 
-    /// Takes one frame of `camera` through all stages.
+    /// Takes one frame of `camera` through all stages; a frame in which nothing moved goes past the network.
     ///
     /// # Errors
     /// When the frame has not the model's size, the network fails, or its output has not the form the manifest says.
@@ -110,31 +118,47 @@ impl Stages {
         frame: &Frame,
         thresholds: &Thresholds,
     ) -> Result<Scene, PipelineError> {
-        let Network { engine, decoder, input, model, provider } = &mut self.network;
         let taken = Instant::now();
+        if frame.motion == Motion::Still
+            && let Some(found) = self.memory.recall(&camera)
+        {
+            let timings = Timings { wait: taken - frame.arrived, ..Timings::default() };
+            return Ok(self.scene(camera, frame, timings, found));
+        }
+        let Network { engine, decoder, input, .. } = &mut self.network;
         preprocess::fill(&frame.pixels, input, engine.input())?;
         let filled = Instant::now();
         engine.run()?;
         let ran = Instant::now();
         decoder.decode(&**engine, thresholds, &mut self.found)?;
         let decoded = Instant::now();
-        Ok(Scene {
+        let timings = Timings {
+            wait: taken - frame.arrived,
+            preprocess: filled - taken,
+            infer: ran - filled,
+            decode: decoded - ran,
+            ..Timings::default()
+        };
+        if frame.motion != Motion::Unmeasured {
+            self.memory.keep(&camera, &self.found);
+        }
+        Ok(self.scene(camera, frame, timings, self.found.clone()))
+    }
+
+    fn scene(&self, camera: CameraName, frame: &Frame, timings: Timings, detections: Vec<Detection>) -> Scene {
+        let capture = frame.arrived.saturating_duration_since(frame.stamp.captured);
+        Scene {
             camera,
             stamp: frame.stamp,
             frame_size: frame.source_size,
-            published: decoded,
-            timings: Timings {
-                capture: frame.arrived.saturating_duration_since(frame.stamp.captured),
-                wait: taken - frame.arrived,
-                preprocess: filled - taken,
-                infer: ran - filled,
-                decode: decoded - ran,
-            },
-            provider: provider.clone(),
-            model: model.clone(),
-            detections: self.found.clone(),
+            published: Instant::now(),
+            timings: Timings { capture, ..timings },
+            provider: self.network.provider.clone(),
+            model: self.network.model.clone(),
+            detections,
+            motion: frame.motion,
             notes: Vec::new(),
-        })
+        }
     }
 }
 

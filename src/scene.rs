@@ -1,6 +1,12 @@
 //! What one frame of one camera showed: the unit that is published.
 
-use crate::{board::BoardNote, camera::CameraName, detection::Detection, frame::Stamp, geometry::Size};
+use crate::{
+    board::BoardNote,
+    camera::CameraName,
+    detection::Detection,
+    frame::{Motion, Stamp},
+    geometry::Size,
+};
 use std::{sync::Arc, time::Duration, time::Instant};
 
 /// All detections of one frame, with where and when they come from.
@@ -22,6 +28,8 @@ pub struct Scene {
     pub model: Arc<str>,
     /// What was found, by falling score.
     pub detections: Vec<Detection>,
+    /// Whether anything moved; in a still scene the detections are those of the last frame in which something did.
+    pub motion: Motion,
     /// What held the machine back when it was made; mostly nothing.
     pub notes: Vec<BoardNote>,
 }

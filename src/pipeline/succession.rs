@@ -93,6 +93,7 @@ impl Stages {
         let outcome = if running == new {
             thresholds.store(Arc::new(new_thresholds));
             tracing::info!(from = %self.network.model, to = %network.model, "the model changes");
+            self.memory.forget();
             Ok(mem::replace(&mut self.network, network))
         } else {
             Err(HandOverError::OtherSize { running, new })
@@ -215,5 +216,29 @@ mod tests {
         the_loop.join().unwrap().unwrap();
         let late = succession.hand_over(network(&manifest("late", 4)), thresholds(&camera, 0.6));
         assert_eq!(late, Err(HandOverError::Ended));
+    }
+
+    #[test]
+    fn a_still_frame_goes_past_the_network_until_another_takes_over() {
+        let camera: CameraName = "front".parse().unwrap();
+        let manifest = manifest("m", 4);
+        let output = |name: &str, data: Vec<f32>| Prepared { name: name.into(), shape: vec![1, 1, data.len()], data };
+        // One run in two finds something: a run that is left out shows.
+        let found = vec![output("boxes", vec![0.0; 4]), output("logits", vec![0.0; 2])];
+        let nothing = vec![output("boxes", vec![0.0; 4]), output("logits", vec![-9.0; 2])];
+        let engine = Box::new(Replay::new("m", manifest.input.len(), vec![Ok(found), Ok(nothing)]));
+        let mut stages = Stages::new(engine, &manifest).unwrap();
+        let limits = thresholds(&camera, 0.4);
+        let mut look = |stages: &mut Stages, motion| {
+            let scene = stages.process(camera.clone(), &Frame { motion, ..frame(1, 4) }, &limits[&camera]).unwrap();
+            assert_eq!(scene.motion, motion);
+            scene.detections.len()
+        };
+        assert_eq!(look(&mut stages, Motion::Moving), 1);
+        assert_eq!([Motion::Still; 3].map(|motion| look(&mut stages, motion)), [1, 1, 1]);
+        assert_eq!(look(&mut stages, Motion::Moving), 0);
+        assert_eq!(look(&mut stages, Motion::Still), 0);
+        stages.memory.forget();
+        assert_eq!(look(&mut stages, Motion::Still), 1, "nothing is remembered, so it is looked at");
     }
 }

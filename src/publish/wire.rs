@@ -1,8 +1,8 @@
 //! The wire form of scenes: the JSON that programs call against. A change here is a change of contract.
 
 use crate::{
-    board::BoardNote, camera::CameraName, detection::Detection, geometry::Rect, geometry::Size, scene::Scene,
-    scene::Timings,
+    board::BoardNote, camera::CameraName, detection::Detection, frame::Motion, geometry::Rect, geometry::Size,
+    scene::Scene, scene::Timings,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -53,6 +53,11 @@ pub struct SceneDto<'a> {
     pub model: &'a str,
     /// What was found, by falling score.
     pub detections: Vec<DetectionDto<'a>>,
+    /// Where the camera has a motion gate: `moving`, or `still`, and then the detections are those of the last frame
+    /// in which something moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "still")]
+    pub motion: Option<Motion>,
     /// What held the machine back when the scene was made; left out when nothing did.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
@@ -118,6 +123,7 @@ impl<'a> SceneDto<'a> {
             provider: &scene.provider,
             model: &scene.model,
             detections: scene.detections.iter().filter(|detection| wanted(detection)).map(DetectionDto::from).collect(),
+            motion: Some(scene.motion).filter(|motion| *motion != Motion::Unmeasured),
             notes: &scene.notes,
         }
     }

@@ -134,6 +134,7 @@ pub fn scene(camera: &CameraName, stamp: Stamp, detections: Vec<Detection>) -> S
         provider: "cpu".into(),
         model: "fake-ssd".into(),
         detections,
+        motion: sightd::frame::Motion::Unmeasured,
         notes: Vec::new(),
     }
 }
