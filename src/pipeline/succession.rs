@@ -229,7 +229,7 @@ mod tests {
         let engine = Box::new(Replay::new("m", manifest.input.len(), vec![Ok(found), Ok(nothing)]));
         let mut stages = Stages::new(engine, &manifest).unwrap();
         let limits = thresholds(&camera, 0.4);
-        let mut look = |stages: &mut Stages, motion| {
+        let look = |stages: &mut Stages, motion| {
             let scene = stages.process(camera.clone(), &Frame { motion, ..frame(1, 4) }, &limits[&camera]).unwrap();
             assert_eq!(scene.motion, motion);
             scene.detections.len()

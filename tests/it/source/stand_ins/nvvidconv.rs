@@ -85,7 +85,7 @@ impl BaseTransformImpl for NvVidConv {
         let nv12 = structure.get::<&str>("format") == Ok("NV12");
         *self.refusal.lock().unwrap() = if !is_nvmm(from) && !is_nvmm(to) {
             Some("one side must be memory:NVMM")
-        } else if !is_nvmm(to) && nv12 && width % 8 != 0 {
+        } else if !is_nvmm(to) && nv12 && !width.is_multiple_of(8) {
             Some("NV12 in system memory needs a width that is a multiple of 8")
         } else {
             None
