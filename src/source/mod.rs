@@ -31,7 +31,7 @@ mod supervisor;
 mod uri;
 mod watch;
 
-pub use auto::choose_auto;
+pub use auto::{CameraListing, choose_auto, list_cameras};
 pub use config::{
     BadFps, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, Secret, Transport,
     UsbFormat, UsbOptions, WhiteBalance,

@@ -167,3 +167,23 @@ fn what_can_never_play_fails_for_good() {
         bench.stop();
     }
 }
+
+/// Only in long runs: ten minutes of the footage at four times its speed, 30 rounds.
+#[test]
+fn the_footage_loops_for_long_and_loses_nothing() {
+    if !super::is_long() {
+        return;
+    }
+    let footage = part("footage/vtest.avi");
+    let mut bench = Bench::start(&format!("file://{}?loop&speed=4", footage.display())).unwrap();
+    let mut last = bench.frame().stamp.seq;
+    let until = std::time::Instant::now() + Duration::from_secs(600);
+    while std::time::Instant::now() < until {
+        let seq = bench.frame().stamp.seq;
+        assert_eq!(seq, last + 1, "a frame was lost");
+        last = seq;
+    }
+    assert_eq!(bench.status().restarts, 0);
+    assert!(last > 20_000, "{last} frames in ten minutes at 40 a second");
+    bench.stop();
+}
