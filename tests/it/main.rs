@@ -1,5 +1,6 @@
 //! Integration tests, one module for each subject, in one binary.
 
+mod access;
 mod architecture;
 mod board;
 mod browser;

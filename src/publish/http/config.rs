@@ -1,7 +1,10 @@
 //! The `[http]` section of the configuration.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 /// Where and for whom the API answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,13 +13,28 @@ pub struct Config {
     /// Address and port to listen on.
     #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
-    /// Lets everyone who reaches the port in, on any address.
+    /// Lets everyone who reaches the port read, on any address.
     pub allow_anonymous: bool,
+    /// File (mode 0600) with the token that lets its bearer read; see [`super::access`].
+    pub token_file: Option<PathBuf>,
+    /// File (mode 0600) with the token that lets its bearer also change things.
+    pub admin_token_file: Option<PathBuf>,
+    /// Names, beside addresses, `localhost` and the machine's own, by which the API may be called.
+    pub hosts: Vec<String>,
+    /// Origins of other web pages that may read and call the API, for example `https://home.example:8123`.
+    pub origins: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), allow_anonymous: false }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            allow_anonymous: false,
+            token_file: None,
+            admin_token_file: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 }
 

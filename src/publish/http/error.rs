@@ -41,9 +41,24 @@ pub(super) enum ApiError {
         /// How long the request waited.
         waited: Duration,
     },
-    /// The path answers only to this machine.
-    #[error("this path answers only to requests from this machine, at localhost")]
-    OnlyFromHere,
+    /// The request needs a token and has none.
+    #[error("this needs a token: send it as `Authorization: Bearer TOKEN`, or log in at /login")]
+    NoToken,
+    /// The token is none of ours.
+    #[error("this is not a token of this daemon")]
+    WrongToken,
+    /// Too many wrong tokens came from there.
+    #[error("too many wrong tokens: wait {} s", .0.as_secs() + 1)]
+    TooManyFailures(Duration),
+    /// The sender may read, but change nothing.
+    #[error("this needs the admin token or, where there is none, a request from this machine itself at localhost")]
+    NeedsAdmin,
+    /// The request names a host that is not this machine.
+    #[error("{0:?} is not a name of this machine; names it should answer to are listed in http.hosts")]
+    UnknownHost(String),
+    /// A web page of another origin sent the request.
+    #[error("pages of {0:?} may not call this API; those that may are listed in http.origins")]
+    ForeignOrigin(String),
     /// The model stays what it is.
     #[error(transparent)]
     Model(#[from] ModelRefusal),
@@ -79,7 +94,9 @@ impl ApiError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
             Self::NoPicture { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::OnlyFromHere => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NeedsAdmin | Self::UnknownHost(_) | Self::ForeignOrigin(_) => StatusCode::FORBIDDEN,
             Self::Model(ModelRefusal::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Model(ModelRefusal::Busy) => StatusCode::CONFLICT,
             Self::Model(ModelRefusal::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -90,6 +107,8 @@ impl ApiError {
     /// A header the status asks for.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
+            Self::NoToken | Self::WrongToken => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::TooManyFailures(wait) => Some((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))),
             Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
             Self::NoPicture { .. } | Self::Model(ModelRefusal::NotReady) => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("2")))

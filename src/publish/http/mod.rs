@@ -3,6 +3,7 @@
 //! [`serve`] takes the listener and the stop token from its caller. All that is served comes from the
 //! [`Bus`](super::bus::Bus); nothing here waits for the pipeline, and the pipeline never waits for a client.
 
+mod access;
 mod admin;
 mod cameras;
 mod config;
@@ -15,14 +16,18 @@ mod status;
 mod stream;
 mod system;
 
+pub use access::TokenError;
 pub use admin::{ModelControl, ModelRefusal};
 pub use config::Config;
 
 use super::bus::{Bus, CameraFeed};
+use access::Access;
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, Method, Uri, header},
+    middleware,
     response::IntoResponse,
+    routing::{get, post},
     serve::ListenerExt,
 };
 use error::ApiError;
@@ -40,6 +45,7 @@ use tower_http::{
         CompressionLayer,
         predicate::{DefaultPredicate, NotForContentType, Predicate},
     },
+    cors::CorsLayer,
     limit::RequestBodyLimitLayer,
     set_header::SetResponseHeaderLayer,
 };
@@ -60,16 +66,26 @@ const LARGEST_BODY: usize = 64 * 1024;
 pub enum SetupError {
     /// The whole network would be let in, and nobody said that it may be.
     #[error(
-        "http.listen = \"{0}\" would be open to the whole network: listen on 127.0.0.1, or set \
-         http.allow_anonymous = true to let everyone in"
+        "http.listen = \"{0}\" would be open to the whole network: listen on 127.0.0.1, or name a token in \
+         http.token_file, or set http.allow_anonymous = true to let everyone in"
     )]
     Open(SocketAddr),
+    /// A token can not be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// An origin is not one.
+    #[error(
+        "http.origins: {0:?} is not an origin: give scheme, host and port, for example \"https://home.example:8123\""
+    )]
+    Origin(String),
 }
 
 /// What the API answers from.
 pub struct Api {
     bus: Arc<Bus>,
     models: Option<Arc<dyn ModelControl>>,
+    access: Access,
+    origins: Vec<HeaderValue>,
 }
 
 impl Api {
@@ -78,16 +94,11 @@ impl Api {
     /// # Errors
     /// When the configuration would open the API to more than it says.
     pub fn new(bus: Arc<Bus>, config: &Config) -> Result<Self, SetupError> {
-        if !config.listen.ip().is_loopback() {
-            if !config.allow_anonymous {
-                return Err(SetupError::Open(config.listen));
-            }
-            tracing::warn!(listen = %config.listen, "the API is open to everyone who reaches this port (http.allow_anonymous)");
-        }
-        Ok(Self { bus, models: None })
+        let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
+        Ok(Self { bus, models: None, access: Access::new(config)?, origins })
     }
 
-    /// Lets clients on this machine change the model through `models`.
+    /// Lets admins change the model through `models`.
     #[must_use]
     pub fn with_models(mut self, models: Arc<dyn ModelControl>) -> Self {
         self.models = Some(models);
@@ -99,6 +110,7 @@ impl Api {
 struct Shared {
     bus: Arc<Bus>,
     models: Option<Arc<dyn ModelControl>>,
+    access: Access,
     stop: CancellationToken,
     started: Instant,
 }
@@ -114,7 +126,8 @@ impl Shared {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
-    let shared = Arc::new(Shared { bus: api.bus, models: api.models, stop: stop.clone(), started: Instant::now() });
+    let Api { bus, models, access, origins } = api;
+    let shared = Arc::new(Shared { bus, models, access, stop: stop.clone(), started: Instant::now() });
     let listener = listener.tap_io(|stream| {
         let socket = socket2::SockRef::from(&*stream);
         // Each only saves time or memory; a system without one of them serves all the same.
@@ -122,7 +135,7 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> 
         let _ = socket.set_tcp_user_timeout(Some(DEAD_AFTER));
         let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
     });
-    let app = router(shared).into_make_service_with_connect_info::<SocketAddr>();
+    let app = router(shared, origins).into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     let overdue = async {
         stop.cancelled().await;
@@ -164,16 +177,20 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(system::system))
 }
 
-fn router(shared: Arc<Shared>) -> Router {
+fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
     let (routes, description) = api_routes().split_for_parts();
     let description: axum::body::Bytes = description.to_json().expect("the description has only plain values").into();
     let json = [(header::CONTENT_TYPE, "application/json")];
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/x-mixed-replace"));
     routes
-        .route("/openapi.json", axum::routing::get(async move || (json, description).into_response()))
+        .route("/openapi.json", get(async move || (json, description).into_response()))
+        .route("/login", get(access::form).post(access::log_in))
+        .route("/logout", post(access::log_out))
         .merge(dashboard::routes())
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(middleware::from_fn_with_state(shared.clone(), access::guard))
+        .layer(cors(origins))
         .with_state(shared)
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
@@ -181,6 +198,24 @@ fn router(shared: Arc<Shared>) -> Router {
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
+}
+
+fn parse_origin(origin: &str) -> Result<HeaderValue, SetupError> {
+    let is_origin = origin.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some())
+        && !origin.ends_with('/');
+    let value = origin.parse().ok().filter(|_| is_origin);
+    value.ok_or_else(|| SetupError::Origin(origin.to_owned()))
+}
+
+/// Tells browsers that pages of `origins` may read and call; without any, that none may.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
 }
 
 fn fixed_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

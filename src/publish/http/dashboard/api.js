@@ -7,6 +7,7 @@ const LONGEST_RETRY_MS = 5000;
 export async function getJson(path, accept = (status) => status >= 200 && status < 300) {
   const response = await fetch(path, { headers: { accept: "application/json" } });
   const body = await response.json().catch(() => ({}));
+  if (response.status === 401) location.assign("/login");
   if (!accept(response.status)) throw new Error(body.detail || `${path}: ${response.status}`);
   return body;
 }

@@ -1,0 +1,211 @@
+//! Who may do what.
+//!
+//! Without any token, a loopback address is open: everyone there may read, and requests that come straight from this
+//! machine may also change things. Any other address needs a token, unless `http.allow_anonymous` says that everyone
+//! may read. With a token, each request carries it as `Authorization: Bearer TOKEN`, or the cookie of the login page.
+
+mod login;
+mod origin;
+mod throttle;
+mod tokens;
+
+pub(super) use login::{form, log_in, log_out};
+pub(super) use tokens::Role;
+pub use tokens::TokenError;
+
+use super::{Config, SetupError, Shared, error::ApiError};
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use origin::Origins;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+use throttle::Throttle;
+use tokens::Tokens;
+
+/// Paths that answer without a token: whether the daemon lives, and what the login page needs.
+const OPEN: &[&str] = &["/healthz", "/readyz", "/login", "/assets/style.css", "/assets/icon.svg"];
+/// Headers by which a proxy says that it asks for somebody else.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+/// The login's cookie.
+const COOKIE: &str = "sightd-session";
+
+/// The rules, built from the configuration.
+pub(super) struct Access {
+    tokens: Tokens,
+    anonymous: bool,
+    origins: Origins,
+    throttle: Throttle,
+}
+
+impl Access {
+    /// # Errors
+    /// When a token can not be had, or the API would be open to more than the configuration says.
+    pub fn new(config: &Config) -> Result<Self, SetupError> {
+        let tokens = Tokens::load(config)?;
+        let loopback = config.listen.ip().is_loopback();
+        if !loopback && !tokens.any() && !config.allow_anonymous {
+            return Err(SetupError::Open(config.listen));
+        }
+        if !loopback && config.allow_anonymous {
+            let listen = config.listen;
+            tracing::warn!(%listen, "the API is open to everyone who reaches this port (http.allow_anonymous)");
+        }
+        Ok(Self {
+            anonymous: config.allow_anonymous || !tokens.any(),
+            tokens,
+            origins: Origins::new(config),
+            throttle: Throttle::default(),
+        })
+    }
+
+    /// What the sender of a request may do; none if it has shown no token and needs one.
+    fn role(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Option<Role>, ApiError> {
+        if let Some(session) = cookie(headers)
+            && let Some(role) = self.tokens.session_role(session, Timestamp::now().as_second())
+        {
+            return Ok(Some(role));
+        }
+        if let Some(token) = bearer(headers) {
+            return self.present(token, peer).map(Some);
+        }
+        if !self.anonymous {
+            return Ok(None);
+        }
+        let change = !self.tokens.has_admin() && from_here(headers, peer);
+        Ok(Some(if change { Role::Admin } else { Role::Read }))
+    }
+
+    /// What the bearer of `token` may do; wrong ones are counted, and too many make the client wait.
+    pub fn present(&self, token: &str, peer: IpAddr) -> Result<Role, ApiError> {
+        let now = Instant::now();
+        if let Some(wait) = self.throttle.wait(peer, now) {
+            return Err(ApiError::TooManyFailures(wait));
+        }
+        self.tokens.role(token).ok_or_else(|| {
+            self.throttle.failed(peer, now);
+            ApiError::WrongToken
+        })
+    }
+}
+
+/// Lets a request through if its sender may send it. Handlers find the sender's role in the request.
+pub(super) async fn guard(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = peer.ip().to_canonical();
+    let access = &shared.access;
+    let path = request.uri().path();
+    let allowed = access.origins.check(request.method(), request.uri(), request.headers()).and_then(|()| {
+        if OPEN.contains(&path) || request.method() == axum::http::Method::OPTIONS {
+            return Ok(None);
+        }
+        match access.role(request.headers(), peer)? {
+            Some(role) => Ok(Some(role)),
+            None => Err(ApiError::NoToken),
+        }
+    });
+    match allowed {
+        Ok(role) => {
+            if let Some(role) = role {
+                request.extensions_mut().insert(role);
+            }
+            next.run(request).await
+        }
+        Err(ApiError::NoToken) if wants_page(request.headers()) => {
+            axum::response::Redirect::to("/login").into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Whether a person's browser asks for a page.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+/// Whether a request comes straight from this machine: its peer is a loopback address, and no proxy forwarded it.
+fn from_here(headers: &HeaderMap, peer: IpAddr) -> bool {
+    peer.is_loopback() && !FORWARDED.iter().any(|name| headers.contains_key(*name)) && names_this_machine(headers)
+}
+
+/// Whether the Host header is `localhost` or a loopback address, with any port.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
+    let name = authority.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The sender may change things.
+#[derive(Debug)]
+pub(super) struct Admin;
+
+impl<S: Send + Sync> FromRequestParts<S> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        match parts.extensions.get::<Role>() {
+            Some(Role::Admin) => Ok(Self),
+            _ => Err(ApiError::NeedsAdmin),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_names() {
+        for (host, ours) in [
+            ("localhost:8080", true),
+            ("LOCALHOST", true),
+            ("127.0.0.1:8080", true),
+            ("127.8.9.1", true),
+            ("[::1]:8080", true),
+            ("[::ffff:127.0.0.1]:8080", true),
+            ("evil.example", false),
+            ("localhost.evil.example", false),
+            ("192.168.1.7:8080", false),
+            ("user@localhost@evil", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            assert_eq!(names_this_machine(&headers), ours, "{host:?}");
+        }
+        assert!(!names_this_machine(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_session_is_found_among_cookies() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "a=1; sightd-session=read.1.2; b=3".parse().unwrap());
+        assert_eq!(cookie(&headers), Some("read.1.2"));
+        headers.insert(header::COOKIE, "not-sightd-session=read.1.2".parse().unwrap());
+        assert_eq!(cookie(&headers), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! The login page: a token becomes a cookie.
+
+use super::{COOKIE, tokens::SESSION_SECONDS};
+use crate::publish::http::{Shared, error::ApiError};
+use axum::{
+    Form,
+    extract::{ConnectInfo, Query, State, rejection::FormRejection},
+    http::header,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+const PAGE: &str = include_str!("../dashboard/login.html");
+/// What stands in the page for the answer to the last attempt.
+const ANSWER: &str = "<!-- answer -->";
+
+/// The page, with a word on the last attempt if there was one.
+pub(in super::super) async fn form(Query(query): Query<HashMap<String, String>>) -> Html<String> {
+    let answer = match query.get("answer").map(String::as_str) {
+        Some("wrong") => "<p class=\"fault\" role=\"alert\">This is not a token of this daemon.</p>",
+        Some("wait") => "<p class=\"fault\" role=\"alert\">Too many wrong tokens: wait a moment.</p>",
+        _ => "",
+    };
+    Html(PAGE.replace(ANSWER, answer))
+}
+
+/// What the page sends.
+#[derive(Deserialize)]
+pub(in super::super) struct Login {
+    token: String,
+}
+
+/// Takes the token and gives the cookie.
+pub(in super::super) async fn log_in(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    login: Result<Form<Login>, FormRejection>,
+) -> Result<Response, ApiError> {
+    let Form(Login { token }) = login.map_err(|why| ApiError::BadRequest(why.body_text()))?;
+    let token = token.trim();
+    match shared.access.present(token, peer.ip().to_canonical()) {
+        Ok(_) => {}
+        Err(ApiError::TooManyFailures(_)) => return Ok(Redirect::to("/login?answer=wait").into_response()),
+        Err(_) => return Ok(Redirect::to("/login?answer=wrong").into_response()),
+    }
+    let session = shared.access.tokens.session(token, Timestamp::now().as_second()).ok_or(ApiError::WrongToken)?;
+    Ok(set_cookie(&session, SESSION_SECONDS, "/"))
+}
+
+/// Takes the cookie back.
+pub(in super::super) async fn log_out() -> Response {
+    set_cookie("", 0, "/login")
+}
+
+fn set_cookie(value: &str, seconds: i64, then: &str) -> Response {
+    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict");
+    ([(header::SET_COOKIE, cookie)], Redirect::to(then)).into_response()
+}

@@ -1,0 +1,234 @@
+//! Tokens: where they come from, how they are kept, how a presented one is compared.
+
+use super::super::Config;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use std::{
+    env, fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+use subtle::ConstantTimeEq;
+
+/// The shortest token: 16 characters of a random text can not be guessed over a network.
+const SHORTEST: usize = 16;
+/// How long a login lasts.
+pub(super) const SESSION_SECONDS: i64 = 30 * 24 * 3600;
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Role {
+    /// See everything, and have pictures looked at.
+    Read,
+    /// Also change things.
+    Admin,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Why a token can not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Its file can not be read.
+    #[error("can't read the token file {path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Others may read its file.
+    #[error("the token file {path} can be read by others (mode {mode:o}): chmod 600 {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It is too short or has other characters than a header can carry.
+    #[error(
+        "the token in {place} is not usable: use at least {SHORTEST} visible ASCII characters \
+         (`openssl rand -hex 24` makes one), or sha256: and the 64 hex digits of its SHA-256"
+    )]
+    Unfit {
+        /// The file or environment variable.
+        place: String,
+    },
+}
+
+/// A token, of which only the SHA-256 is kept.
+#[derive(Clone)]
+pub(super) struct Token([u8; 32]);
+
+impl Token {
+    fn new(text: &str, place: &str) -> Result<Self, TokenError> {
+        let unfit = || TokenError::Unfit { place: place.to_owned() };
+        let text = text.trim();
+        if let Some(hex) = text.strip_prefix("sha256:") {
+            return from_hex(hex).map(Self).ok_or_else(unfit);
+        }
+        let usable = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if usable { Ok(Self(Sha256::digest(text).into())) } else { Err(unfit()) }
+    }
+
+    /// Whether `presented` is this token; takes equally long wherever they differ.
+    fn is(&self, presented: &str) -> bool {
+        Sha256::digest(presented)[..].ct_eq(&self.0).into()
+    }
+
+    /// Signs a session of `role` that ends at `ends` (seconds since the Unix epoch).
+    fn sign(&self, role: Role, ends: i64) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.update(format!("sightd session {} {ends}", role.name()).as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// All tokens there are.
+#[derive(Clone, Default)]
+pub(super) struct Tokens {
+    read: Option<Token>,
+    admin: Option<Token>,
+}
+
+impl Tokens {
+    /// Each token from its file, else from the environment, else from systemd's credentials.
+    pub fn load(config: &Config) -> Result<Self, TokenError> {
+        let find = |file: &Option<PathBuf>, variable: &str, credential: &str| {
+            if let Some(path) = file {
+                return read_private(path).map(Some);
+            }
+            if let Ok(text) = env::var(variable) {
+                return Token::new(&text, &format!("the environment variable {variable}")).map(Some);
+            }
+            let Some(folder) = env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
+            let path = Path::new(&folder).join(credential);
+            if path.exists() { read(&path).map(Some) } else { Ok(None) }
+        };
+        Ok(Self {
+            read: find(&config.token_file, "SIGHTD_TOKEN", "token")?,
+            admin: find(&config.admin_token_file, "SIGHTD_ADMIN_TOKEN", "admin-token")?,
+        })
+    }
+
+    pub fn any(&self) -> bool {
+        self.read.is_some() || self.admin.is_some()
+    }
+
+    pub fn has_admin(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    fn each(&self) -> impl Iterator<Item = (Role, &Token)> {
+        let admin = self.admin.iter().map(|token| (Role::Admin, token));
+        admin.chain(self.read.iter().map(|token| (Role::Read, token)))
+    }
+
+    /// What the bearer of `presented` may do.
+    pub fn role(&self, presented: &str) -> Option<Role> {
+        self.each().find(|(_, token)| token.is(presented)).map(|(role, _)| role)
+    }
+
+    /// The cookie's value for the bearer of `presented`: signed with the token, so that it dies with it.
+    pub fn session(&self, presented: &str, now: i64) -> Option<String> {
+        let (role, token) = self.each().find(|(_, token)| token.is(presented))?;
+        let ends = now + SESSION_SECONDS;
+        Some(format!("{}.{ends}.{}", role.name(), to_hex(&token.sign(role, ends))))
+    }
+
+    /// What the holder of the cookie's value `session` may do at `now`.
+    pub fn session_role(&self, session: &str, now: i64) -> Option<Role> {
+        let [name, ends, signature] = session.split('.').collect::<Vec<_>>().try_into().ok()?;
+        let (ends, signature) = (ends.parse().ok()?, from_hex(signature)?);
+        let (role, token) = self.each().find(|(role, _)| role.name() == name)?;
+        (bool::from(token.sign(role, ends).ct_eq(&signature)) && now < ends).then_some(role)
+    }
+}
+
+/// A token from a file that only its owner may read.
+fn read_private(path: &Path) -> Result<Token, TokenError> {
+    let mode = fs::metadata(path).map_err(|error| TokenError::Read { path: path.into(), error })?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(TokenError::Open { path: path.into(), mode });
+    }
+    read(path)
+}
+
+fn read(path: &Path) -> Result<Token, TokenError> {
+    let text = fs::read_to_string(path).map_err(|error| TokenError::Read { path: path.into(), error })?;
+    Token::new(&text, &path.display().to_string())
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Write, os::unix::fs::PermissionsExt};
+
+    const READ: &str = "read-token-0123456789";
+    const ADMIN: &str = "admin-token-0123456789";
+
+    fn tokens() -> Tokens {
+        Tokens { read: Token::new(READ, "test").ok(), admin: Token::new(ADMIN, "test").ok() }
+    }
+
+    #[test]
+    fn a_token_gives_its_role() {
+        let tokens = tokens();
+        assert_eq!(tokens.role(READ), Some(Role::Read));
+        assert_eq!(tokens.role(ADMIN), Some(Role::Admin));
+        assert_eq!(tokens.role("read-token-012345678"), None);
+    }
+
+    #[test]
+    fn a_session_dies_with_time_and_with_its_token() {
+        let tokens = tokens();
+        let session = tokens.session(READ, 1000).unwrap();
+        assert_eq!(tokens.session_role(&session, 1001), Some(Role::Read));
+        assert_eq!(tokens.session_role(&session, 1000 + SESSION_SECONDS), None);
+        assert_eq!(tokens.session_role(&session.replacen("read", "admin", 1), 1001), None);
+        assert_eq!(tokens.session_role("read.99999999999.00", 1001), None);
+        let other = Tokens { read: Token::new("another-token-0123456789", "test").ok(), admin: None };
+        assert_eq!(other.session_role(&session, 1001), None);
+    }
+
+    #[test]
+    fn files_are_private_and_may_hold_the_hash() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let hash = to_hex(&Sha256::digest(READ));
+        writeln!(file, "sha256:{hash}").unwrap();
+        let config = Config { token_file: Some(file.path().into()), ..Config::default() };
+        assert_eq!(Tokens::load(&config).unwrap().role(READ), Some(Role::Read));
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o640)).unwrap();
+        let error = Tokens::load(&config).err().unwrap().to_string();
+        assert!(error.contains("can be read by others (mode 640): chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn weak_tokens_are_refused() {
+        for text in ["short", "with space 0123456789", "sha256:12"] {
+            assert!(Token::new(text, "test").is_err(), "{text}");
+        }
+    }
+}

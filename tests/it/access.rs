@@ -1,0 +1,200 @@
+//! Who gets in: every route with every kind of token, other hosts and origins, and those who guess.
+
+use crate::fake::{Daemon, detection};
+use reqwest::{Client, Method, StatusCode, redirect::Policy};
+use sightd::publish::http::Config;
+use std::{io::Write, time::Instant};
+use tempfile::NamedTempFile;
+
+const READ: &str = "read-token-0123456789";
+const ADMIN: &str = "admin-token-0123456789";
+
+fn secret(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap(); // made with mode 0600
+    writeln!(file, "{text}").unwrap();
+    file
+}
+
+/// A daemon with both tokens, which are read at the start.
+async fn guarded() -> Daemon {
+    let (read, admin) = (secret(READ), secret(ADMIN));
+    let config = Config {
+        token_file: Some(read.path().into()),
+        admin_token_file: Some(admin.path().into()),
+        ..Config::default()
+    };
+    Daemon::start_with(&config).await
+}
+
+fn client() -> Client {
+    Client::builder().redirect(Policy::none()).build().unwrap()
+}
+
+/// What a route answers to someone whom it lets in.
+#[derive(Clone, Copy, PartialEq)]
+enum For {
+    Everyone,
+    Readers,
+    Admins,
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_token() {
+    let daemon = guarded().await;
+    let front = daemon.camera("front");
+    daemon.publish(&front, 1, vec![detection("person", 0.9, [0.1, 0.1, 0.2, 0.2])]);
+    let routes = [
+        ("GET", "/healthz", For::Everyone),
+        ("GET", "/readyz", For::Everyone),
+        ("GET", "/login", For::Everyone),
+        ("GET", "/assets/style.css", For::Everyone),
+        ("GET", "/assets/icon.svg", For::Everyone),
+        ("GET", "/", For::Readers),
+        ("GET", "/assets/main.js", For::Readers),
+        ("GET", "/detections", For::Readers),
+        ("GET", "/detections/stream", For::Readers),
+        ("GET", "/ws", For::Readers),
+        ("GET", "/cameras", For::Readers),
+        ("GET", "/cameras/front", For::Readers),
+        ("GET", "/cameras/front/live", For::Readers),
+        ("GET", "/cameras/front/live.mjpg", For::Readers),
+        ("GET", "/cameras/nowhere/snapshot.jpg", For::Readers),
+        ("GET", "/model", For::Readers),
+        ("POST", "/model", For::Admins),
+        ("GET", "/system", For::Readers),
+        ("GET", "/version", For::Readers),
+        ("GET", "/openapi.json", For::Readers),
+        ("POST", "/logout", For::Readers),
+        ("GET", "/nowhere", For::Readers),
+    ];
+    let described = described_paths(&daemon).await;
+    for path in &described {
+        let tested = path.replace("{name}", "front");
+        let snapshot = tested.replace("front", "nowhere");
+        assert!(routes.iter().any(|(_, path, _)| *path == tested || *path == snapshot), "no row for {path}");
+    }
+    for (method, path, whom) in routes {
+        let answer = async |token: Option<&str>| {
+            let mut request = client().request(Method::from_bytes(method.as_bytes()).unwrap(), daemon.url(path));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            request.send().await.unwrap().status()
+        };
+        let is = |status: StatusCode, refusal: u16, lets_in: bool| {
+            assert_eq!(status.as_u16() != refusal, lets_in, "{method} {path}: {status}");
+        };
+        is(answer(None).await, 401, whom == For::Everyone);
+        is(answer(Some(READ)).await, 403, whom != For::Admins);
+        is(answer(Some(ADMIN)).await, 403, true);
+        is(answer(Some(ADMIN)).await, 401, true);
+    }
+    // Few enough not to be slowed down.
+    for path in ["/detections", "/", "/model"] {
+        let status =
+            client().get(daemon.url(path)).bearer_auth("wrong-token-0123456789").send().await.unwrap().status();
+        assert_eq!(status, 401, "{path}");
+    }
+    daemon.stop().await;
+}
+
+async fn described_paths(daemon: &Daemon) -> Vec<String> {
+    let description = client().get(daemon.url("/openapi.json")).bearer_auth(READ).send().await.unwrap();
+    let description: serde_json::Value = description.json().await.unwrap();
+    description["paths"].as_object().unwrap().keys().cloned().collect()
+}
+
+#[tokio::test]
+async fn a_login_gives_a_cookie_until_logout() {
+    let daemon = guarded().await;
+    let page = client().get(daemon.url("/")).header("accept", "text/html").send().await.unwrap();
+    assert_eq!((page.status().as_u16(), &page.headers()["location"]), (303, &"/login".parse().unwrap()));
+
+    let log_in =
+        async |token: &str| client().post(daemon.url("/login")).form(&[("token", token)]).send().await.unwrap();
+    let refused = log_in("wrong-token-0123456789").await;
+    assert_eq!(refused.headers()["location"], "/login?answer=wrong");
+    let welcome = log_in(READ).await;
+    assert_eq!(welcome.headers()["location"], "/");
+    let cookie = welcome.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains(READ));
+    let cookie = cookie.split(';').next().unwrap();
+    let with_cookie = client().get(daemon.url("/detections")).header("cookie", cookie).send().await.unwrap();
+    assert_eq!(with_cookie.status(), 200);
+    let changed = client().post(daemon.url("/model")).header("cookie", cookie).send().await.unwrap();
+    assert_eq!(changed.status(), 403);
+    let goodbye = client().post(daemon.url("/logout")).header("cookie", cookie).send().await.unwrap();
+    assert!(goodbye.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn rebinding_and_foreign_pages_are_refused() {
+    let daemon = Daemon::start().await;
+    let get = async |name: &str, value: &str| {
+        client().get(daemon.url("/detections")).header(name, value).send().await.unwrap().status()
+    };
+    assert_eq!(get("host", "evil.example").await, 403);
+    assert_eq!(get("host", "localhost:1").await, 200);
+    let post = async |origin: &str| {
+        let request =
+            client().post(daemon.url("/model")).json(&serde_json::json!({"name": "x"})).header("origin", origin);
+        request.send().await.unwrap().status()
+    };
+    assert_eq!(post("http://evil.example").await, 403);
+    assert_eq!(post("null").await, 403);
+    assert_eq!(post(daemon.url("").as_str()).await, 404); // let in; this daemon's models can not be changed
+    let upgrade = client()
+        .get(daemon.url("/ws"))
+        .header("origin", "http://evil.example")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(upgrade.send().await.unwrap().status(), 403);
+    let preflight =
+        client().request(Method::OPTIONS, daemon.url("/detections")).header("origin", "http://evil.example");
+    assert!(!preflight.send().await.unwrap().headers().contains_key("access-control-allow-origin"));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_named_origins_may_read() {
+    let config = Config { origins: vec!["https://home.example".into()], ..Config::default() };
+    let daemon = Daemon::start_with(&config).await;
+    let response =
+        client().get(daemon.url("/detections")).header("origin", "https://home.example").send().await.unwrap();
+    assert_eq!(response.headers()["access-control-allow-origin"], "https://home.example");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn who_guesses_is_slowed_down() {
+    let daemon = guarded().await;
+    let client = client();
+    let start = Instant::now();
+    let mut looked_at = 0;
+    for guess in 0..1000 {
+        let token = format!("guess-{guess:020}");
+        let response = client.get(daemon.url("/detections")).bearer_auth(token).send().await.unwrap();
+        match response.status().as_u16() {
+            401 => looked_at += 1,
+            429 => assert!(response.headers().contains_key("retry-after")),
+            other => panic!("{other}"),
+        }
+    }
+    let forgiven = start.elapsed().as_secs() / 2 + 1;
+    assert!(looked_at <= 10 + forgiven, "{looked_at} of 1000 guesses were looked at");
+    // Even the right token has to wait now, else guessing would go on at full speed.
+    assert_eq!(client.get(daemon.url("/detections")).bearer_auth(READ).send().await.unwrap().status(), 429);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_network_needs_a_word() {
+    let config = Config { listen: "0.0.0.0:0".parse().unwrap(), ..Config::default() };
+    let bus = std::sync::Arc::default();
+    let refusal = sightd::publish::http::Api::new(bus, &config).err().unwrap().to_string();
+    assert!(refusal.contains("http.token_file") && refusal.contains("http.allow_anonymous"), "{refusal}");
+}
