@@ -1,10 +1,11 @@
 # make run   set everything up and watch people walk through the default footage: http://localhost:8080
 # make test  set everything up and run all tests
 # make bench the benchmarks; make long: the long runs (soak, fuzz, many rounds)
+# make valgrind   the unsafe code under valgrind, on every fetched ONNX Runtime
 
 MODEL := .sightd/models/ssdlite-mobilenet-v2.onnx
 
-.PHONY: run test bench long build
+.PHONY: run test bench long build valgrind
 run: build
 	@exec target/release/sightd run $(ARGS)
 
@@ -28,3 +29,7 @@ bench:
 long:
 	@scripts/setup.sh test
 	@scripts/long.sh
+
+valgrind:
+	@scripts/setup.sh test
+	@scripts/valgrind.sh

@@ -131,7 +131,7 @@ fn a_model_that_can_not_serve_is_refused_in_words() {
 }
 
 /// A network of many convolutions, each of which takes a good part of a second.
-fn slow_model(folder: &Path) -> (PathBuf, Manifest) {
+pub fn slow_model(folder: &Path) -> (PathBuf, Manifest) {
     const CHANNELS: usize = 64;
     let conv = |from: &str, weights: &str, to: &str| {
         onnx::node("Conv", &[from, weights], to, vec![onnx::ints("pads", &[1, 1, 1, 1])])

@@ -11,6 +11,7 @@ mod decode;
 mod detect;
 mod doctor;
 mod engine_cache;
+mod engine_exits;
 mod eval;
 mod fake;
 mod http;
