@@ -6,6 +6,7 @@
 mod cameras;
 mod engine;
 mod failure;
+mod heart;
 mod plan;
 mod signals;
 mod swap;
@@ -15,6 +16,7 @@ pub use failure::Failure;
 use crate::{
     config::{Config, Mistakes},
     mailbox::{Desk, Mailroom},
+    ops::systemd,
     publish::{bus::Bus, http},
 };
 use cameras::Cameras;
@@ -78,6 +80,8 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let cameras = Cameras::start(&plan, &bus, &desk)?;
     let mut engine = EngineThread::start(config.runtime.clone(), &plan, mailroom, bus.clone(), swapper)?;
 
+    systemd::ready();
+    let heart = tokio::spawn(heart::beat(bus.clone(), config.runtime.clone()));
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         ended = engine.ended() => ended,
@@ -87,6 +91,8 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
         Ok(()) => tracing::info!("stopping"),
         Err(failure) => tracing::error!("stopping: {failure}"),
     }
+    systemd::stopping();
+    heart.abort();
     tokio::spawn(signals.end_at_once());
     stop_in_order(cameras, &desk, engine, &stop, server).await;
     outcome

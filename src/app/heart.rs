@@ -1,0 +1,64 @@
+//! What systemd hears while the daemon runs: a status line, and a fed watchdog while there is progress.
+
+use crate::{
+    camera::CameraStatus,
+    infer,
+    ops::systemd::{self, CameraView, Deadlines, Progress, Verdict, View},
+    publish::bus::{Bus, CameraFeed},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How often the status line is made anew where no watchdog sets the pace.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// How much later than the engine's own watchdog ours gives up.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Looks at the daemon every few seconds and tells systemd, until it is dropped.
+pub(super) async fn beat(bus: Arc<Bus>, engine: infer::Config) {
+    let watchdog = systemd::watchdog_period();
+    let mut progress = Progress::new(Deadlines {
+        engine: engine.build_deadline.get() + GRACE,
+        scene: engine.deadline.get() + GRACE,
+        frame: GRACE,
+        camera: GRACE * 10,
+    });
+    let (mut said, mut stuck) = (String::new(), false);
+    let mut ticks = tokio::time::interval(watchdog.map_or(PERIOD, |period| period.min(PERIOD)));
+    loop {
+        ticks.tick().await;
+        let (now, view) = (Instant::now(), view(&bus));
+        match progress.judge(now, &view) {
+            Verdict::Alive => {
+                stuck = false;
+                if watchdog.is_some() {
+                    systemd::feed_watchdog();
+                }
+            }
+            Verdict::Stuck(what) if !stuck => {
+                stuck = true;
+                tracing::error!("no progress, the watchdog is not fed: {what}");
+            }
+            Verdict::Stuck(_) => {}
+        }
+        let provider = bus.engine.borrow().as_ref().map(|info| info.active_provider().to_owned());
+        let text = systemd::summary(now, &view, provider.as_deref());
+        if text != said {
+            systemd::status(&text);
+            said = text;
+        }
+    }
+}
+
+fn view(bus: &Bus) -> View {
+    let cameras = bus.cameras().iter().map(|feed| camera_view(feed)).collect();
+    View { phase: bus.phase.borrow().clone(), scenes: bus.published(), cameras }
+}
+
+fn camera_view(feed: &CameraFeed) -> CameraView {
+    let CameraStatus { state, frames, restarts, fps, last_error, .. } = feed.status.borrow().clone();
+    CameraView { name: feed.name.clone(), state, frames, restarts, fps, last_error }
+}
