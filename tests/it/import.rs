@@ -1,9 +1,10 @@
 //! The importers, on the weights that set-up fetched.
 
 use crate::support::{part, read_f32, shared};
+use bytes::Bytes;
 use sightd::infer::{Config, Runtime};
 use sightd::model::check::verify;
-use sightd::model::import::{ImportOptions, Imported, import, write};
+use sightd::model::import::{ImportOptions, Imported, import, import_bytes, write};
 use sightd::model::load;
 use std::io::Write;
 use std::path::Path;
@@ -125,4 +126,24 @@ fn an_import_is_verified_against_given_outputs() {
     npz(&reference, &[("image", &image)]);
     let error = verify(&written, &reference).expect_err("outputs are missing").to_string();
     assert!(error.contains("no array raw_boxes of 7668 values (it has image: 270000)"), "{error}");
+}
+
+#[test]
+fn one_network_in_four_formats_is_one_network() {
+    let seed = |name: &str| std::fs::read(crate::support::root().join("fuzz/seeds").join(name)).expect("a seed");
+    let tfjs = seed("tfjs/ssd");
+    let end = tfjs.iter().position(|&b| b == 0).expect("the end of the JSON");
+    let (json, shard) = (tfjs[..end].to_vec(), Bytes::from(tfjs[end + 1..].to_vec()));
+    let run = |file: Vec<u8>| {
+        let shard = &mut |_: &str| Ok(shard.clone());
+        import_bytes(file.into(), "small".into(), &ImportOptions::default(), shard).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let all = [run(json), run(seed("frozen/ssd")), run(seed("tflite/ssd")), run(seed("onnx/zoo"))];
+    // TensorFlow's two forms differ in nothing; the others name their values otherwise.
+    assert_eq!(all[0].onnx, all[1].onnx);
+    for other in &all[1..] {
+        assert_eq!(other.manifest, all[0].manifest);
+        assert_eq!(other.report.kept, all[0].report.kept);
+        assert_eq!((other.report.anchors, other.report.classes), (288, 1));
+    }
 }

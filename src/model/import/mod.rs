@@ -77,18 +77,30 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ImportEr
 }
 
 fn import_file(path: &Path, options: &ImportOptions) -> Result<Imported, Fault> {
-    let bytes = read(path)?;
-    let format = Format::of(&bytes)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut part = |name: &str| read(&folder.join(name));
     let stem = || path.file_stem().map_or_else(|| "model".to_owned(), |s| s.to_string_lossy().into_owned());
     let name = options.name.clone().unwrap_or_else(stem);
+    import_bytes(read(path)?, name, options, &mut |part| read(&folder.join(part)))
+}
+
+/// Turns the detector in `bytes` into the common form. `part` gives the bytes of a file that `bytes` names: a shard
+/// of weights.
+///
+/// # Errors
+/// What is wrong with the bytes.
+pub fn import_bytes(
+    bytes: Bytes,
+    name: String,
+    options: &ImportOptions,
+    part: &mut dyn FnMut(&str) -> Result<Bytes, Fault>,
+) -> Result<Imported, Fault> {
+    let format = Format::of(&bytes)?;
     let graph = match format {
         Format::Onnx | Format::Sightd | Format::PytorchSsd | Format::DetectNet => {
             return onnx::import(bytes, name, options);
         }
-        Format::Tfjs => tfjs::read(&bytes, &mut part)?,
-        Format::FaceApi => face_api::read(&bytes, &mut part)?,
+        Format::Tfjs => tfjs::read(&bytes, part)?,
+        Format::FaceApi => face_api::read(&bytes, part)?,
         Format::Frozen => frozen::read(bytes)?,
         Format::Tflite => tflite::read(&bytes)?,
     };
