@@ -30,7 +30,7 @@ done
 for library in $(readelf --dynamic "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
   case $library in
     libc.so.6 | libm.so.6 | libdl.so.2 | libpthread.so.0 | librt.so.1 | libgcc_s.so.1 | ld-linux-aarch64.so.1) ;;
-    libglib-2.0.so.0 | libgobject-2.0.so.0 | libgst*-1.0.so.0) ;;
+    libglib-2.0.so.0 | libgobject-2.0.so.0 | libgio-2.0.so.0 | libgst*-1.0.so.0) ;;
     *) bad+=("$library: not a library that the package asks for") ;;
   esac
 done
