@@ -9,11 +9,13 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(tfjs frozen tflite onnx)
 host=$(rustc -vV | awk '/^host/ {print $2}')
 work=$PWD/target
+# The versions of the daemon itself; cargo adds what only the fuzzer needs.
+cp ../Cargo.lock Cargo.lock
 
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
   -Cllvm-args=-sanitizer-coverage-trace-compares" \
-  cargo build --locked --quiet --target "$host"
+  cargo build --quiet --target "$host"
 
 for target in "${targets[@]}"; do
   mkdir -p "$work/corpus/$target" artifacts
