@@ -13,9 +13,10 @@ use sightd::model::{
     import::{ImportOptions, import, write},
 };
 use std::{
-    fs::File,
-    path::{Path, PathBuf},
+    fs::{self, File},
+    path::Path,
 };
+use tempfile::TempDir;
 
 fn assert_figures(summary: Summary, wanted: &Value, tolerance: f64, about: &str) {
     let summary = serde_json::to_value(summary).unwrap();
@@ -81,27 +82,89 @@ fn a_perfect_answer_is_perfect_and_an_empty_one_is_not() {
     assert_eq!((empty.ap, empty.ar100), (Some(0.0), Some(0.0)));
 }
 
-/// The default model on coco-dev.
-fn evaluate_coco_dev(dataset: PathBuf, model: &Path, resize: Resize) -> Summary {
-    let model = model.to_owned();
-    let args = EvalArgs { dataset, model, resize, limit: None, jobs: None, json: false, detections: None };
-    let report = evaluate(&args).unwrap();
-    assert!(report.unknown_classes.is_empty());
-    report.scores.summary
+/// The default model, imported into a folder of its own.
+struct DefaultModel {
+    folder: TempDir,
+}
+
+impl DefaultModel {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let imported = import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).unwrap();
+        write(&imported, &folder.path().join("ssd.onnx")).unwrap();
+        Self { folder }
+    }
+
+    fn args(&self, dataset: &Path, resize: Resize) -> EvalArgs {
+        EvalArgs {
+            dataset: dataset.to_owned(),
+            model: self.folder.path().join("ssd.onnx"),
+            resize,
+            limit: None,
+            jobs: None,
+            json: false,
+            detections: None,
+        }
+    }
 }
 
 #[test]
 fn the_default_model_has_its_reference_figures_and_the_live_scaler_costs_little() {
     let Some(dataset) = shared("data/coco-dev") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let imported = import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).unwrap();
-    let model = write(&imported, &folder.path().join("ssd.onnx")).unwrap().onnx;
-
-    let still = evaluate_coco_dev(dataset.clone(), &model, Resize::Tf1);
+    let model = DefaultModel::new();
+    let still = evaluate(&model.args(&dataset, Resize::Tf1)).unwrap();
+    assert!(still.unknown_classes.is_empty());
     let wanted = serde_json::json!({"ap": 0.2674, "ap50": 0.4105, "ar100": 0.3456});
-    assert_figures(still, &wanted, 0.001, "coco-dev");
+    assert_figures(still.scores.summary, &wanted, 0.001, "coco-dev");
 
-    let live = evaluate_coco_dev(dataset, &model, Resize::Live);
-    let cost = still.ap.unwrap() - live.ap.unwrap();
-    assert!(cost <= 0.005, "the live path's scaling costs {cost} AP: {live:?} against {still:?}");
+    let live = evaluate(&model.args(&dataset, Resize::Live)).unwrap();
+    let cost = still.scores.summary.ap.unwrap() - live.scores.summary.ap.unwrap();
+    assert!(cost <= 0.005, "the live path's scaling costs {cost} AP\n{live}\n{still}");
+}
+
+/// A dataset of one grey picture, 20 x 30, with the description that `change` makes of a right one.
+fn small_dataset(change: impl Fn(&str) -> String) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let json = r#"{"images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 30}],
+        "categories": [{"id": 7, "name": "person"}, {"id": 8, "name": "gnome"}],
+        "annotations": [{"image_id": 1, "category_id": 7, "bbox": [1, 1, 9, 9], "area": 81}]}"#;
+    fs::write(folder.path().join("instances.json"), change(json)).unwrap();
+    fs::create_dir(folder.path().join("images")).unwrap();
+    image::RgbImage::new(20, 30).save(folder.path().join("images/a.png")).unwrap();
+    folder
+}
+
+#[test]
+fn both_resizes_take_png_and_classes_go_by_name() {
+    let model = DefaultModel::new();
+    let dataset = small_dataset(str::to_owned);
+    for resize in [Resize::Tf1, Resize::Live] {
+        let detections = dataset.path().join("found.json");
+        let args = EvalArgs { detections: Some(detections.clone()), ..model.args(dataset.path(), resize) };
+        let report = evaluate(&args).unwrap();
+        assert_eq!((report.pictures, report.objects), (1, 1));
+        assert_eq!(report.unknown_classes, ["gnome"]);
+        assert!(report.to_string().contains("left out, unknown to the model: gnome"), "{report}");
+        let found: Vec<Found> = serde_json::from_reader(File::open(detections).unwrap()).unwrap();
+        assert_eq!(found.len(), report.detections);
+        assert!(found.iter().all(|found| found.image_id == 1 && found.category_id == 7));
+    }
+}
+
+#[test]
+fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
+    let model = DefaultModel::new();
+    for (from, to, says) in [
+        ("a.png", "b.png", "b.png\" can not be read: No such file"),
+        ("\"width\": 20", "\"width\": 21", "a.png\" has 20x30 pixels, instances.json says 21x30"),
+        ("person", "troll", "knows none of the dataset's classes (troll, gnome)"),
+        ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG picture"),
+    ] {
+        let dataset = small_dataset(|json| json.replace(from, to));
+        let error = evaluate(&model.args(dataset.path(), Resize::Tf1)).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let empty = small_dataset(str::to_owned);
+    let args = EvalArgs { limit: Some(0), ..model.args(empty.path(), Resize::Tf1) };
+    assert!(evaluate(&args).unwrap_err().to_string().contains("has no pictures to look at"));
 }
