@@ -98,7 +98,7 @@ impl DefaultModel {
     fn args(&self, dataset: &Path, resize: Resize) -> EvalArgs {
         EvalArgs {
             dataset: dataset.to_owned(),
-            model: self.folder.path().join("ssd.onnx"),
+            model: self.folder.path().join("ssd.onnx").to_str().unwrap().to_owned(),
             resize,
             limit: None,
             jobs: None,

@@ -12,7 +12,7 @@ pub mod score;
 pub use look::LookError;
 pub use report::Report;
 
-use super::{Model, load};
+use super::{Model, find};
 use crate::infer::{self, Build, Runtime};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -32,9 +32,9 @@ pub struct EvalArgs {
     /// Folder with instances.json (COCO form) and images/
     #[arg(long, value_name = "DIR")]
     pub dataset: PathBuf,
-    /// The model
-    #[arg(long, value_name = "FILE.onnx", default_value = ".sightd/models/ssdlite-mobilenet-v2.onnx")]
-    pub model: PathBuf,
+    /// Name of a model, or path of an ONNX file
+    #[arg(long, alias = "network", value_name = "NAME", default_value = "ssdlite-mobilenet-v2")]
+    pub model: String,
     /// How pictures are brought to the model's size
     #[arg(long, value_enum, default_value_t = Resize::Tf1)]
     pub resize: Resize,
@@ -94,7 +94,7 @@ pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
     let mut dataset = Dataset::read(&args.dataset)?;
     dataset.limit(args.limit.unwrap_or(usize::MAX));
     ensure!(!dataset.images.is_empty(), "the dataset {:?} has no pictures to look at", args.dataset);
-    let model = load(&args.model)?;
+    let model = find(&args.model, &[])?;
     let labels = &model.manifest.labels;
     let unknown = dataset.retain_categories(|category| labels.contains(&category.name));
     ensure!(
