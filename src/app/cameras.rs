@@ -1,37 +1,93 @@
-//! All cameras: started, watched, stopped together.
+//! All cameras: brought to what the plan says, watched, stopped together.
 
-use super::{
-    Failure,
-    plan::{Plan, PlannedCamera},
-};
+use super::{Failure, STOP_DEADLINE, plan::PlannedCamera};
 use crate::{
-    camera::{CameraState, CameraStatus},
-    geometry::Size,
+    camera::{CameraName, CameraState, CameraStatus},
     mailbox::Desk,
     publish::bus::{Bus, CameraFeed},
     source::{self, Outlet},
 };
 use futures_util::future::{join_all, select_all};
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::task::spawn_blocking;
 
 /// The running cameras.
 pub(super) struct Cameras {
-    running: Vec<(Arc<CameraFeed>, source::Handle)>,
+    bus: Arc<Bus>,
+    desk: Desk,
+    running: BTreeMap<CameraName, Running>,
+}
+
+struct Running {
+    planned: PlannedCamera,
+    feed: Arc<CameraFeed>,
+    /// None while the camera is disabled.
+    handle: Option<source::Handle>,
 }
 
 impl Cameras {
-    /// Starts every camera of the plan.
-    pub(super) fn start(plan: &Plan, bus: &Bus, desk: &Desk) -> Result<Self, Failure> {
-        let input = plan.model.manifest.input.size();
-        let running =
-            plan.cameras.iter().map(|camera| start(camera, input, bus, desk)).collect::<Result<Vec<_>, Failure>>()?;
-        Ok(Self { running })
+    /// No cameras yet, which will put their frames into `desk`'s mailroom and show their state on `bus`.
+    pub(super) fn new(bus: Arc<Bus>, desk: Desk) -> Self {
+        Self { bus, desk, running: BTreeMap::new() }
+    }
+
+    /// Starts, stops and restarts cameras until they are as `planned`; those that have not changed are not touched.
+    /// One that can't be started is shown as failed.
+    pub(super) async fn apply(&mut self, planned: Vec<PlannedCamera>) {
+        let gone = |name: &CameraName| !planned.iter().any(|camera| camera.name == *name);
+        let removed: Vec<_> = self.running.keys().filter(|name| gone(name)).cloned().collect();
+        for name in &removed {
+            self.take_down(name).await;
+            self.desk.remove(name);
+            self.bus.remove_camera(name);
+            tracing::info!(camera = %name, "removed");
+        }
+        for camera in planned {
+            let known = self.running.get(&camera.name);
+            if known.is_some_and(|running| running.planned == camera) {
+                continue;
+            }
+            self.take_down(&camera.name).await;
+            let running = self.start(camera);
+            self.running.insert(running.planned.name.clone(), running);
+        }
+    }
+
+    fn start(&self, planned: PlannedCamera) -> Running {
+        let shown = planned.source.uri.to_string();
+        let feed = self.bus.add_camera(&planned.name, CameraStatus::new(shown.clone()));
+        feed.status.send_modify(|status| status.source = shown);
+        let outlet = Outlet {
+            camera: planned.name.clone(),
+            frames: self.desk.open(&planned.name),
+            pictures: feed.pictures.clone(),
+            status: feed.status.clone(),
+        };
+        let started = planned.enabled.then(|| source::spawn(planned.source.clone(), planned.input, outlet)).transpose();
+        let handle = started.unwrap_or_else(|error| {
+            tracing::error!(camera = %planned.name, "can't be started: {error}");
+            feed.status.send_modify(|status| {
+                status.state = CameraState::Failed;
+                status.last_error = Some(error.to_string());
+            });
+            None
+        });
+        if !planned.enabled {
+            feed.status.send_modify(|status| status.state = CameraState::Disabled);
+        }
+        Running { planned, feed, handle }
+    }
+
+    /// Stops a camera's source, if it runs.
+    async fn take_down(&mut self, name: &CameraName) {
+        if let Some(handle) = self.running.remove(name).and_then(|running| running.handle) {
+            stop_all([handle], Instant::now() + STOP_DEADLINE).await;
+        }
     }
 
     /// Waits until the cameras leave nothing to do: one that needs a new process, or none that can ever work.
     pub(super) async fn given_up(&self) -> Failure {
-        let mut watches: Vec<_> = self.running.iter().map(|(feed, _)| feed.status.subscribe()).collect();
+        let mut watches: Vec<_> = self.running.values().map(|camera| camera.feed.status.subscribe()).collect();
         loop {
             if let Some(failure) = self.verdict() {
                 return failure;
@@ -41,44 +97,30 @@ impl Cameras {
     }
 
     fn verdict(&self) -> Option<Failure> {
-        let failed: Vec<_> = self.running.iter().filter_map(|(feed, _)| complaint(feed, CameraState::Failed)).collect();
-        let stuck = self.running.iter().find_map(|(feed, _)| complaint(feed, CameraState::Stuck));
-        match stuck {
-            Some(stuck) => Some(Failure::Temporary(anyhow::anyhow!(stuck))),
-            None if failed.len() == self.running.len() => Some(Failure::Config(anyhow::anyhow!(failed.join("\n")))),
-            None => None,
+        let in_state = |state| self.running.values().filter_map(move |camera| complaint(&camera.feed, state));
+        if let Some(stuck) = in_state(CameraState::Stuck).next() {
+            return Some(Failure::Temporary(anyhow::anyhow!(stuck)));
         }
+        let failed: Vec<_> = in_state(CameraState::Failed).collect();
+        let wanted = self.running.values().filter(|camera| camera.planned.enabled).count();
+        (wanted > 0 && failed.len() == wanted).then(|| Failure::Config(anyhow::anyhow!(failed.join("\n"))))
     }
 
     /// Stops all at once, until `deadline`.
     pub(super) async fn stop(self, deadline: Instant) {
-        let stops = self.running.into_iter().map(|(_, handle)| spawn_blocking(move || handle.stop(deadline)));
-        for stopped in join_all(stops).await {
-            match stopped {
-                Ok(Ok(())) => {}
-                Ok(Err(late)) => tracing::warn!("{late}"),
-                Err(panicked) => tracing::error!("a camera's stop: {panicked}"),
-            }
-        }
+        stop_all(self.running.into_values().filter_map(|camera| camera.handle), deadline).await;
     }
 }
 
-fn start(
-    camera: &PlannedCamera,
-    input: Size,
-    bus: &Bus,
-    desk: &Desk,
-) -> Result<(Arc<CameraFeed>, source::Handle), Failure> {
-    let feed = bus.add_camera(&camera.name, CameraStatus::new(camera.source.uri.to_string()));
-    let outlet = Outlet {
-        camera: camera.name.clone(),
-        frames: desk.open(&camera.name),
-        pictures: feed.pictures.clone(),
-        status: feed.status.clone(),
-    };
-    let handle = source::spawn(camera.source.clone(), input, outlet)
-        .map_err(|error| Failure::Config(anyhow::anyhow!("camera {}: {error}", camera.name)))?;
-    Ok((feed, handle))
+async fn stop_all(handles: impl IntoIterator<Item = source::Handle>, deadline: Instant) {
+    let stops = handles.into_iter().map(|handle| spawn_blocking(move || handle.stop(deadline)));
+    for stopped in join_all(stops).await {
+        match stopped {
+            Ok(Ok(())) => {}
+            Ok(Err(late)) => tracing::warn!("{late}"),
+            Err(panicked) => tracing::error!("a camera's stop: {panicked}"),
+        }
+    }
 }
 
 /// What the camera says of itself, if it is in `state`.

@@ -2,7 +2,6 @@
 
 use super::{
     Failure,
-    plan::Plan,
     swap::{Running, Swapper},
 };
 use crate::{
@@ -35,14 +34,14 @@ struct Work {
 impl EngineThread {
     pub(super) fn start(
         config: infer::Config,
-        plan: &Plan,
+        model: Model,
+        thresholds: Arc<CameraThresholds>,
         mailroom: Mailroom,
         bus: Arc<Bus>,
         swapper: Arc<Swapper>,
     ) -> Result<Self, Failure> {
         let (tell, outcome) = oneshot::channel();
-        let work =
-            Work { config, model: plan.model.clone(), thresholds: plan.thresholds.clone(), mailroom, bus, swapper };
+        let work = Work { config, model, thresholds, mailroom, bus, swapper };
         thread::Builder::new()
             .name("inference".into())
             .spawn(move || {

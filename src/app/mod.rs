@@ -17,11 +17,12 @@ use crate::{
     config::{Config, Mistakes},
     mailbox::{Desk, Mailroom},
     ops::systemd,
+    pipeline::CameraThresholds,
     publish::{bus::Bus, http},
 };
 use cameras::Cameras;
 use engine::EngineThread;
-use plan::Plan;
+use plan::{Plan, planned_cameras};
 use signals::Signals;
 use std::{
     io,
@@ -68,7 +69,9 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
     let bus = Arc::new(Bus::default());
-    let swapper = Swapper::new(config, reread, &plan, bus.clone());
+    let thresholds = Arc::new(CameraThresholds::from_pointee(plan.thresholds));
+    let swapper = Swapper::new(config, reread, plan.model.clone(), thresholds.clone(), bus.clone());
+    let mut applied = swapper.applied();
     tokio::spawn(swapper.clone().obey(signals::hangup()?));
     let api = http::Api::new(bus.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
     let api = api.with_models(Arc::new(swapper.clone()));
@@ -77,15 +80,24 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));
 
     let (mailroom, desk) = Mailroom::new();
-    let cameras = Cameras::start(&plan, &bus, &desk)?;
-    let mut engine = EngineThread::start(config.runtime.clone(), &plan, mailroom, bus.clone(), swapper)?;
+    let input = plan.model.manifest.input.size();
+    let mut cameras = Cameras::new(bus.clone(), desk.clone());
+    cameras.apply(plan.cameras).await;
+    let mut engine =
+        EngineThread::start(config.runtime.clone(), plan.model, thresholds, mailroom, bus.clone(), swapper)?;
 
     systemd::ready();
-    let heart = tokio::spawn(heart::beat(bus.clone(), config.runtime.clone()));
-    let outcome = tokio::select! {
-        () = signals.next() => Ok(()),
-        ended = engine.ended() => ended,
-        failure = cameras.given_up() => Err(failure),
+    let heart = tokio::spawn(heart::beat(bus, config.runtime.clone()));
+    let outcome = loop {
+        tokio::select! {
+            () = signals.next() => break Ok(()),
+            ended = engine.ended() => break ended,
+            failure = cameras.given_up() => break Err(failure),
+            Ok(()) = applied.changed() => {
+                let planned = planned_cameras(&applied.borrow_and_update(), input);
+                cameras.apply(planned?).await;
+            }
+        }
     };
     match &outcome {
         Ok(()) => tracing::info!("stopping"),

@@ -5,13 +5,12 @@ use crate::{
     camera::CameraName,
     config::{CameraConfig, Config},
     decode::Thresholds,
+    geometry::Size,
     manifest::Manifest,
     model::{self, Model},
-    pipeline::CameraThresholds,
     source,
 };
-use arc_swap::ArcSwap;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 /// Where footage for a machine without a camera may lie: put there by set-up, or by the package.
 const FOOTAGE: &[&str] = &[".sightd/footage/vtest.avi", "/usr/share/sightd/footage/vtest.avi"];
@@ -23,26 +22,26 @@ const ARGUS_RESTART_REQUEST: &str = "/run/sightd/restart-nvargus";
 pub(super) struct Plan {
     pub(super) model: Model,
     pub(super) cameras: Vec<PlannedCamera>,
-    pub(super) thresholds: Arc<CameraThresholds>,
+    pub(super) thresholds: BTreeMap<CameraName, Thresholds>,
 }
 
 /// One camera of the plan.
+#[derive(Clone, PartialEq)]
 pub(super) struct PlannedCamera {
     pub(super) name: CameraName,
+    pub(super) enabled: bool,
     pub(super) source: source::Config,
+    /// The model's input size.
+    pub(super) input: Size,
 }
 
 impl Plan {
     pub(super) fn new(config: &Config) -> Result<Self, Failure> {
         let model =
             model::find(&config.model.name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
-        let wanted = wanted_cameras(config)?;
-        let thresholds = resolve(&wanted, &model.manifest)?;
-        let cameras = wanted
-            .into_iter()
-            .map(|(name, camera)| PlannedCamera { source: chosen(&name, source_of(&camera, config)), name })
-            .collect();
-        Ok(Self { model, cameras, thresholds: Arc::new(ArcSwap::from_pointee(thresholds)) })
+        let thresholds = resolve(&wanted_cameras(config)?, &model.manifest)?;
+        let cameras = planned_cameras(config, model.manifest.input.size())?;
+        Ok(Self { model, cameras, thresholds })
     }
 }
 
@@ -54,6 +53,17 @@ pub(super) fn wanted_cameras(config: &Config) -> Result<BTreeMap<CameraName, Cam
         wanted.insert(name, CameraConfig::default());
     }
     Ok(wanted)
+}
+
+/// The cameras of the configuration, with sources that can be started.
+pub(super) fn planned_cameras(config: &Config, input: Size) -> Result<Vec<PlannedCamera>, Failure> {
+    let planned = |(name, camera): (CameraName, CameraConfig)| PlannedCamera {
+        source: chosen(&name, source_of(&camera, config)),
+        enabled: camera.enabled,
+        name,
+        input,
+    };
+    Ok(wanted_cameras(config)?.into_iter().map(planned).collect())
 }
 
 /// Every camera's thresholds by class id, or all class names that the model does not have.

@@ -2,7 +2,7 @@
 
 use super::{
     Reread,
-    plan::{Plan, resolve, wanted_cameras},
+    plan::{resolve, wanted_cameras},
 };
 use crate::{
     config::Config,
@@ -19,7 +19,7 @@ use crate::{
 use anyhow::Context;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tokio::{signal::unix::Signal, task::spawn_blocking};
+use tokio::{signal::unix::Signal, sync::watch, task::spawn_blocking};
 
 /// The running engine's surroundings, once there is one.
 pub(super) struct Running {
@@ -29,7 +29,10 @@ pub(super) struct Running {
 
 /// Changes the model. Shared by all who may ask for it.
 pub(super) struct Swapper {
-    state: Mutex<State>,
+    /// What was applied last.
+    config: watch::Sender<Config>,
+    /// The model that serves, or will once the engine runs.
+    model: Mutex<Model>,
     reread: Reread,
     /// The size of the pixels that the cameras deliver.
     size: Size,
@@ -40,25 +43,29 @@ pub(super) struct Swapper {
     change: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// What was applied last.
-#[derive(Clone)]
-struct State {
-    config: Config,
-    /// The model that serves, or will once the engine runs.
-    model: Model,
-}
-
 impl Swapper {
-    pub(super) fn new(config: &Config, reread: Reread, plan: &Plan, bus: Arc<Bus>) -> Arc<Self> {
+    pub(super) fn new(
+        config: &Config,
+        reread: Reread,
+        model: Model,
+        thresholds: Arc<CameraThresholds>,
+        bus: Arc<Bus>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State { config: config.clone(), model: plan.model.clone() }),
+            config: watch::channel(config.clone()).0,
             reread,
-            size: plan.model.manifest.input.size(),
-            thresholds: plan.thresholds.clone(),
+            size: model.manifest.input.size(),
+            model: Mutex::new(model),
+            thresholds,
             bus,
             running: OnceLock::new(),
             change: Arc::default(),
         })
+    }
+
+    /// Every configuration that is applied from now on.
+    pub(super) fn applied(&self) -> watch::Receiver<Config> {
+        self.config.subscribe()
     }
 
     /// From now on the model can be changed.
@@ -97,9 +104,10 @@ impl Swapper {
         }
     }
 
-    /// Applies what a new configuration says of the model and of what counts as a detection.
+    /// Applies what a new configuration says of the model and of what counts as a detection; its cameras are applied
+    /// by those who watch [`Self::applied`].
     fn reload(&self) -> anyhow::Result<()> {
-        let State { config: old, model } = self.state();
+        let (old, model) = (self.config.borrow().clone(), self.locked().clone());
         let read = (self.reread)()?;
         let waiting = [("runtime", old.runtime != read.runtime), ("http", old.http != read.http)];
         for (table, _) in waiting.iter().filter(|(_, changed)| *changed) {
@@ -114,21 +122,17 @@ impl Swapper {
         } else {
             self.let_serve(&new, found)?;
         }
-        self.locked().config = new;
+        self.config.send_replace(new);
         Ok(())
     }
 
-    fn locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state(&self) -> State {
-        self.locked().clone()
+    fn locked(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the model `name` serve.
     fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
-        let config = self.state().config;
+        let config = self.config.borrow().clone();
         let found = model::find(name, &config.model.folders)?;
         self.let_serve(&config, found)
     }
@@ -146,7 +150,7 @@ impl Swapper {
         let info = Arc::new(engine.info().clone());
         succession.hand_over(Network::new(engine, &found.manifest)?, thresholds)?;
         self.bus.engine.send_replace(Some(info.clone()));
-        self.locked().model = found;
+        *self.locked() = found;
         Ok(info)
     }
 }

@@ -12,6 +12,8 @@ use std::num::NonZeroU16;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {
+    /// Whether the camera is used at all.
+    pub enabled: bool,
     /// Where frames come from.
     pub source: SourceUri,
     /// Columns to capture; with `height`, for cameras of this machine and test pictures.
@@ -41,6 +43,7 @@ pub struct CameraConfig {
 impl Default for CameraConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             source: SourceUri::Auto,
             width: None,
             height: None,

@@ -22,6 +22,7 @@ mod last_good;
 mod notify;
 mod preprocess;
 mod program;
+mod reload;
 mod runtimes;
 mod source;
 mod support;
