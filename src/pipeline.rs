@@ -165,7 +165,7 @@ impl Stages {
 /// Serves the mailroom until it closes: the latest frame of each camera in turn becomes a scene on the bus.
 ///
 /// # Errors
-/// When the network fails [`FAILURES_IN_A_ROW`] times in a row, or once in a way that only a restart of the process can
+/// When the network fails ten times in a row, or once in a way that only a restart of the process can
 /// heal; other single failures are logged and cost one frame.
 pub fn run(
     mailroom: &mut Mailroom,

@@ -20,7 +20,7 @@ const MOST_MISTAKES: usize = 100;
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file named by the user; it must exist. Without it, [`SYSTEM_FILE`] is read if it exists.
+    /// The file named by the user; it must exist. Without it, `/etc/sightd/config.toml` is read if it exists.
     pub file: Option<PathBuf>,
     /// Values from flags: key with its tables, and value as TOML would have it.
     pub flags: Vec<(String, String)>,

@@ -1,7 +1,7 @@
 //! Configuration: every stage's own part in one tree.
 //!
 //! Values check themselves when they are read (limited numbers are types of their own), so that a [`Config`] that
-//! exists is one that makes sense. [`load`] reports all mistakes of all files at once.
+//! exists is one that makes sense. [`load()`] reports all mistakes of all files at once.
 
 mod camera;
 mod load;

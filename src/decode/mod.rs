@@ -1,7 +1,7 @@
 //! From a network's raw output to detections. Pure: no I/O, no clock.
 //!
 //! [`Decoder`] knows the form of the output (from the manifest) and keeps all buffers, so that a frame allocates
-//! nothing. Every form finds candidates, and [`nms`] chooses among them.
+//! nothing. Every form finds candidates, and `nms` chooses among them.
 
 pub mod anchors;
 mod corners;

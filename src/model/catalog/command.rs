@@ -65,7 +65,7 @@ fn state(network: &Network, folder: &Path) -> String {
 /// Fetches and imports a network of the catalogue, with a bar that shows how far it is.
 ///
 /// # Errors
-/// When the name is not known, or [`pull`] fails.
+/// When the name is not known, or [`pull()`] fails.
 pub fn run_pull(args: PullArgs) -> anyhow::Result<()> {
     let catalog = Catalog::load().context("the catalogue of models")?;
     let network = catalog.find(&args.name).ok_or_else(|| unknown(&catalog, &args.name))?;

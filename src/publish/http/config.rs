@@ -15,7 +15,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Lets everyone who reaches the port read, on any address.
     pub allow_anonymous: bool,
-    /// File (mode 0600) with the token that lets its bearer read; see [`super::access`].
+    /// File (mode 0600) with the token that lets its bearer read; see `access`.
     pub token_file: Option<PathBuf>,
     /// File (mode 0600) with the token that lets its bearer also change things.
     pub admin_token_file: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! HTTP: the API, the live view and the dashboard.
 //!
 //! [`serve`] takes the listener and the stop token from its caller. All that is served comes from the
-//! [`Bus`](super::bus::Bus); nothing here waits for the pipeline, and the pipeline never waits for a client.
+//! [`Bus`]; nothing here waits for the pipeline, and the pipeline never waits for a client.
 
 mod access;
 mod admin;
