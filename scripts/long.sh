@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# long.sh: the long runs: 50 rounds of a failing RTSP server, ten minutes of looped footage at 4x speed, and ten
+# minutes of fuzzing for each importer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+SIGHTD_LONG=1 cargo test --locked --test it source:: -- --nocapture
+scripts/fuzz.sh 600
