@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh run|test|ci: brings what sightd needs to build and run, to test, or for all checks. Fetches nothing that is
+# setup.sh run|test: brings what sightd needs to build and run, or to test. Fetches nothing that is
 # already there; works on Debian 12 and newer and on Ubuntu 24.04 and newer.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,7 +9,7 @@ level=${1:-run}
 
 say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
-case $level in run | test | ci) ;; *) fail "usage: setup.sh run|test|ci" ;; esac
+case $level in run | test) ;; *) fail "usage: setup.sh run|test" ;; esac
 
 # --- Debian's packages -------------------------------------------------------------------------------------------
 

@@ -17,6 +17,13 @@ impl CameraName {
     }
 }
 
+/// `default`: the camera of a configuration that names none.
+impl Default for CameraName {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
 impl fmt::Display for CameraName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -126,6 +133,7 @@ mod tests {
 
     #[test]
     fn names_are_narrow() {
+        assert_eq!("default".parse::<CameraName>().unwrap(), CameraName::default());
         for good in ["front", "cam-1", "0", "a_b"] {
             assert_eq!(good.parse::<CameraName>().unwrap().as_str(), good);
         }

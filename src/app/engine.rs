@@ -22,26 +22,18 @@ pub(super) struct EngineThread {
 }
 
 /// What the thread works with.
-struct Work {
-    config: infer::Config,
-    model: Model,
-    thresholds: Arc<CameraThresholds>,
-    mailroom: Mailroom,
-    bus: Arc<Bus>,
-    swapper: Arc<Swapper>,
+pub(super) struct Work {
+    pub(super) config: infer::Config,
+    pub(super) model: Model,
+    pub(super) thresholds: Arc<CameraThresholds>,
+    pub(super) mailroom: Mailroom,
+    pub(super) bus: Arc<Bus>,
+    pub(super) swapper: Arc<Swapper>,
 }
 
 impl EngineThread {
-    pub(super) fn start(
-        config: infer::Config,
-        model: Model,
-        thresholds: Arc<CameraThresholds>,
-        mailroom: Mailroom,
-        bus: Arc<Bus>,
-        swapper: Arc<Swapper>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn start(work: Work) -> Result<Self, Failure> {
         let (tell, outcome) = oneshot::channel();
-        let work = Work { config, model, thresholds, mailroom, bus, swapper };
         thread::Builder::new()
             .name("inference".into())
             .spawn(move || {

@@ -21,7 +21,7 @@ use crate::{
     publish::{bus::Bus, http},
 };
 use cameras::Cameras;
-use engine::EngineThread;
+use engine::{EngineThread, Work};
 use plan::{Plan, planned_cameras};
 use signals::Signals;
 use std::{
@@ -83,8 +83,14 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let input = plan.model.manifest.input.size();
     let mut cameras = Cameras::new(bus.clone(), desk.clone());
     cameras.apply(plan.cameras).await;
-    let mut engine =
-        EngineThread::start(config.runtime.clone(), plan.model, thresholds, mailroom, bus.clone(), swapper)?;
+    let mut engine = EngineThread::start(Work {
+        config: config.runtime.clone(),
+        model: plan.model,
+        thresholds,
+        mailroom,
+        bus: bus.clone(),
+        swapper,
+    })?;
 
     systemd::ready();
     let heart = tokio::spawn(heart::beat(bus, config.runtime.clone()));
@@ -95,7 +101,7 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
             failure = cameras.given_up() => break Err(failure),
             Ok(()) = applied.changed() => {
                 let planned = planned_cameras(&applied.borrow_and_update(), input);
-                cameras.apply(planned?).await;
+                cameras.apply(planned).await;
             }
         }
     };

@@ -39,31 +39,30 @@ impl Plan {
     pub(super) fn new(config: &Config) -> Result<Self, Failure> {
         let model =
             model::find(&config.model.name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
-        let thresholds = resolve(&wanted_cameras(config)?, &model.manifest)?;
-        let cameras = planned_cameras(config, model.manifest.input.size())?;
+        let thresholds = resolve(&wanted_cameras(config), &model.manifest)?;
+        let cameras = planned_cameras(config, model.manifest.input.size());
         Ok(Self { model, cameras, thresholds })
     }
 }
 
 /// The cameras of the configuration; without any, one called `default`.
-pub(super) fn wanted_cameras(config: &Config) -> Result<BTreeMap<CameraName, CameraConfig>, Failure> {
+pub(super) fn wanted_cameras(config: &Config) -> BTreeMap<CameraName, CameraConfig> {
     let mut wanted = config.camera.clone();
     if wanted.is_empty() {
-        let name = "default".parse().map_err(|error| Failure::Other(anyhow::Error::new(error)))?;
-        wanted.insert(name, CameraConfig::default());
+        wanted.insert(CameraName::default(), CameraConfig::default());
     }
-    Ok(wanted)
+    wanted
 }
 
 /// The cameras of the configuration, with sources that can be started.
-pub(super) fn planned_cameras(config: &Config, input: Size) -> Result<Vec<PlannedCamera>, Failure> {
+pub(super) fn planned_cameras(config: &Config, input: Size) -> Vec<PlannedCamera> {
     let planned = |(name, camera): (CameraName, CameraConfig)| PlannedCamera {
         source: chosen(&name, source_of(&camera, config)),
         enabled: camera.enabled,
         name,
         input,
     };
-    Ok(wanted_cameras(config)?.into_iter().map(planned).collect())
+    wanted_cameras(config).into_iter().map(planned).collect()
 }
 
 /// Every camera's thresholds by class id, or all class names that the model does not have.

@@ -117,7 +117,7 @@ impl Swapper {
         let new = Config { camera, model: wanted, detection, ..old };
         let found = model::find(&new.model.name, &new.model.folders)?;
         if (&found.sha256, &found.manifest) == (&model.sha256, &model.manifest) {
-            self.thresholds.store(Arc::new(resolve(&wanted_cameras(&new)?, &found.manifest)?));
+            self.thresholds.store(Arc::new(resolve(&wanted_cameras(&new), &found.manifest)?));
             tracing::info!("what counts as a detection was read anew; the model is the same");
         } else {
             self.let_serve(&new, found)?;
@@ -144,7 +144,7 @@ impl Swapper {
         if new != self.size {
             return Err(HandOverError::OtherSize { running: self.size, new }.into());
         }
-        let thresholds = resolve(&wanted_cameras(config)?, &found.manifest)?;
+        let thresholds = resolve(&wanted_cameras(config), &found.manifest)?;
         tracing::info!(model = found.manifest.name, "opening it beside the model that serves");
         let engine = runtime.open(&config.runtime, &found.path, &found.manifest, &|_| {})?;
         let info = Arc::new(engine.info().clone());

@@ -166,35 +166,26 @@ fn read_tree(tree: &mut Value, mistakes: &mut Vec<Mistake>) -> Config {
 
 /// The error in words, with the path of the value to blame.
 fn describe(tree: &Value, mut path: tree::Path, error: ConfigError) -> (Mistake, tree::Path) {
-    let problem = plain(error);
-    let problem = match unknown_key(&problem) {
-        Some((key, known)) => {
-            if path.last() != Some(&key) {
-                path.push(key.clone());
-            }
-            let nearest = known.iter().max_by(|a, b| likeness(a, &key).total_cmp(&likeness(b, &key)));
-            let hint = match nearest {
-                Some(near) if likeness(near, &key) >= 0.5 => format!("did you mean {near:?}? "),
-                _ => String::new(),
-            };
-            let mistake = Mistake {
-                origin: find(tree, &path).and_then(origin_of),
-                key: path.join("."),
-                value: None,
-                problem: format!("unknown key; {hint}Known here: {}", known.join(", ")),
-            };
-            return (mistake, path);
+    let mut problem = plain(error);
+    let unknown = unknown_key(&problem);
+    if let Some((key, known)) = &unknown {
+        if path.last() != Some(key) {
+            path.push(key.clone());
         }
-        None => problem,
-    };
+        problem = format!("unknown key; {}Known here: {}", hint(key, known), known.join(", "));
+    }
     let value = find(tree, &path);
-    let mistake = Mistake {
-        origin: value.and_then(origin_of),
-        key: path.join("."),
-        value: value.filter(|_| !is_secret(&path)).and_then(as_written),
-        problem,
-    };
+    let shown = value.filter(|_| unknown.is_none() && !is_secret(&path)).and_then(as_written);
+    let mistake = Mistake { origin: value.and_then(origin_of), key: path.join("."), value: shown, problem };
     (mistake, path)
+}
+
+/// The known key that `key` may have been meant to be.
+fn hint(key: &str, known: &[String]) -> String {
+    match known.iter().max_by(|a, b| likeness(a, key).total_cmp(&likeness(b, key))) {
+        Some(nearest) if likeness(nearest, key) >= 0.5 => format!("did you mean {nearest:?}? "),
+        _ => String::new(),
+    }
 }
 
 fn likeness(a: &str, b: &str) -> f64 {
@@ -206,7 +197,7 @@ fn unknown_key(problem: &str) -> Option<(String, Vec<String>)> {
     let rest = problem.strip_prefix("unknown field `")?;
     let mut words = rest.split('`').step_by(2).map(str::to_owned);
     let key = words.next()?;
-    let mut known: Vec<String> = rest.split('`').skip(2).step_by(2).map(str::to_owned).collect();
+    let mut known: Vec<_> = words.collect();
     known.sort();
     Some((key, known))
 }

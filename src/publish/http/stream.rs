@@ -43,6 +43,11 @@ struct Subscription {
 }
 
 impl Subscription {
+    fn new(shared: &Shared, query: StreamQuery) -> Result<Self, ApiError> {
+        let selection = Selection::new(query, &shared.bus)?;
+        Ok(Self { scenes: shared.bus.subscribe(), selection, stop: shared.stop.clone() })
+    }
+
     /// The next message; `None` when the daemon stops.
     async fn next(&mut self) -> Option<Outgoing> {
         loop {
@@ -81,8 +86,7 @@ pub(super) async fn websocket(
     Params(query): Params<StreamQuery>,
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, ApiError> {
-    let selection = Selection::new(query, &shared.bus)?;
-    let mut subscription = Subscription { scenes: shared.bus.subscribe(), selection, stop: shared.stop.clone() };
+    let mut subscription = Subscription::new(&shared, query)?;
     Ok(upgrade.max_message_size(LARGEST_MESSAGE).on_upgrade(async move |mut socket| {
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {
@@ -146,8 +150,7 @@ pub(super) async fn events(
     State(shared): State<Arc<Shared>>,
     Params(query): Params<StreamQuery>,
 ) -> Result<Response, ApiError> {
-    let selection = Selection::new(query, &shared.bus)?;
-    let subscription = Subscription { scenes: shared.bus.subscribe(), selection, stop: shared.stop.clone() };
+    let subscription = Subscription::new(&shared, query)?;
     let keep_alive = sse::KeepAlive::new().interval(PING_EVERY);
     Ok(Sse::new(event_stream(subscription)).keep_alive(keep_alive).into_response())
 }
