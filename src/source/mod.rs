@@ -15,6 +15,7 @@
 
 mod auto;
 mod config;
+mod counter;
 mod describe;
 mod devices;
 mod error;

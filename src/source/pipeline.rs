@@ -4,6 +4,7 @@
 use super::{
     Outlet, SourceError,
     config::{Config, Fps},
+    counter,
     describe::{self, Platform},
     devices,
     error::Fault,
@@ -162,6 +163,9 @@ impl Job {
         let pace = pipeline.by_name("pace");
         let tap = named::<gst::Element>(pipeline, "tap")?;
         number_at(&tap, pace.as_ref().unwrap_or(&tap), self.plan.tap.clone())?;
+        if matches!(&self.plan.config.uri, SourceUri::Test { pattern } if pattern == counter::NAME) {
+            counter::paint_at(&sink_pad(&tap)?, self.plan.tap.clone()); // after the numbering
+        }
         if let Some(pace) = &pace {
             keep_pace(pace, &self.plan.config.uri, control)?;
         }

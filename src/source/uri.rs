@@ -1,5 +1,6 @@
 //! Where pictures come from, as the user writes it: `csi://0`, `file:///street.mp4?loop`, ...
 
+use super::counter;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -41,7 +42,7 @@ pub enum SourceUri {
         /// What happens after the last picture.
         end: AtEnd,
     },
-    /// `test://PATTERN`: GStreamer's test pictures.
+    /// `test://PATTERN`: GStreamer's test pictures, and `counter`, whose pictures show the number of their frame.
     Test {
         /// One of [`TEST_PATTERNS`].
         pattern: String,
@@ -105,6 +106,7 @@ pub const TEST_PATTERNS: &[&str] = &[
     "spokes",
     "gradient",
     "colors",
+    counter::NAME,
 ];
 
 /// A network camera's address, with its password kept out of sight.

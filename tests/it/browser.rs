@@ -2,7 +2,8 @@
 
 use crate::{
     fake::{Daemon, SIZE, detection, running, stamp},
-    support,
+    program::Daemon as Program,
+    support::{self, counting},
 };
 use image::{GrayImage, ImageFormat, Luma};
 use sightd::{
@@ -13,10 +14,12 @@ use sightd::{
 };
 use std::{
     io::Cursor,
+    path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
@@ -56,6 +59,50 @@ async fn scenario(name: &str, url: &str, mut act: impl AsyncFnMut(&str)) {
     });
     let status = ended.await.unwrap_or_else(|_| panic!("{name} is not done after {PATIENCE:?}"));
     assert!(status.success(), "{name} failed: see above");
+}
+
+/// The real program on cameras whose pictures show their frame's number, seen by a network that reads it.
+struct Sight {
+    folder: TempDir,
+    program: Program,
+    url: String,
+}
+
+impl Sight {
+    /// With the cameras `front` and `yard`.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = counting::write(folder.path());
+        let text = format!(
+            "[model]\nname = {model:?}\n[runtime]\nthreads = 1\n\
+             [camera.front]\nsource = \"test://counter\"\nfps = 15\n\
+             [camera.yard]\nsource = \"test://counter\"\nfps = 10\n"
+        );
+        std::fs::write(config_in(&folder), text).unwrap();
+        let program = run(&folder, "127.0.0.1:0");
+        let url = tokio::task::block_in_place(|| program.url());
+        Self { folder, program, url }
+    }
+
+    /// Ends as by `systemctl stop`.
+    fn stop(&mut self) {
+        self.program.signal("TERM");
+        let (code, log) = tokio::task::block_in_place(|| self.program.wait_for_end(PATIENCE));
+        assert_eq!(code, Some(0), "{log}");
+    }
+
+    /// Starts again where it was.
+    fn start_again(&mut self) {
+        self.program = run(&self.folder, self.url.trim_start_matches("http://"));
+    }
+}
+
+fn config_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("sightd.toml")
+}
+
+fn run(folder: &TempDir, listen: &str) -> Program {
+    Program::spawn(&["run", "--config", config_in(folder).to_str().unwrap(), "--listen", listen])
 }
 
 /// Frames of `feed`, 12 a second: pictures with their number painted, and scenes whose boxes follow from it. Every
@@ -99,7 +146,7 @@ impl ShowSome for sightd::pictures::Pictures {
 
 /// Left edge of the person in frame `seq`.
 fn left(seq: u64) -> f32 {
-    0.05 + 0.6 * ((seq % 100) as f32 / 100.0)
+    0.05 + 0.6 * ((seq % 128) as f32 / 128.0)
 }
 
 fn detections(seq: u64) -> Vec<sightd::detection::Detection> {
@@ -117,7 +164,7 @@ fn numbered(stamp: Stamp) -> Picture {
     let x0 = left(stamp.seq);
     let image = GrayImage::from_fn(SIZE.width, SIZE.height, |x, y| {
         let (x, y) = (x as f32 / width, y as f32 / height);
-        if y > 0.94 {
+        if y > 0.875 {
             let bit = ((x * 16.0) as u32).min(15);
             return Luma([if stamp.seq >> bit & 1 == 1 { 235 } else { 20 }]);
         }
@@ -143,9 +190,15 @@ async fn a_first_visit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_and_boxes_are_in_step() {
+    let sight = Sight::start();
+    scenario("in-step", &sight.url, async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_that_the_engine_skipped_are_not_drawn() {
     let daemon = Daemon::start().await;
     let player = play(&daemon, &daemon.camera("front"));
-    scenario("in-step", &daemon.url("/"), async |_| {}).await;
+    scenario("skipped", &daemon.url("/"), async |_| {}).await;
     player.abort();
     daemon.stop().await;
 }
@@ -155,16 +208,15 @@ async fn faults_are_shown_and_mend_by_themselves() {
     let daemon = Daemon::start().await;
     let url = daemon.url("/");
     let front = daemon.camera("front");
-    let mut player = play(&daemon, &front);
-    let mut running_daemon = Some(daemon);
-    scenario("faults", &url.clone(), async |words| match words {
+    let player = play(&daemon, &front);
+    scenario("faults", &url, async |words| match words {
         "build the engine" => {
             let since = Instant::now() - Duration::from_secs(40);
             let phase = EnginePhase::Building { since, usual: Some(Duration::from_secs(240)) };
-            running_daemon.as_ref().unwrap().bus.phase.send_replace(phase);
+            daemon.bus.phase.send_replace(phase);
         }
         "engine ready" => {
-            running_daemon.as_ref().unwrap().bus.phase.send_replace(EnginePhase::Ready);
+            daemon.bus.phase.send_replace(EnginePhase::Ready);
         }
         "lose the camera" => {
             front.status.send_replace(CameraStatus {
@@ -177,19 +229,20 @@ async fn faults_are_shown_and_mend_by_themselves() {
         "camera back" => {
             front.status.send_replace(running());
         }
-        "stop the daemon" => {
-            player.abort();
-            running_daemon.take().unwrap().stop().await;
-        }
-        "start the daemon" => {
-            let port = url.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
-            let daemon = Daemon::start_on(port).await;
-            player = play(&daemon, &daemon.camera("front"));
-            running_daemon = Some(daemon);
-        }
         other => panic!("no idea how to {other}"),
     })
     .await;
     player.abort();
-    running_daemon.unwrap().stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_under_an_open_page_mends_by_itself() {
+    let mut sight = Sight::start();
+    scenario("restart", &sight.url.clone(), async |words| match words {
+        "stop the daemon" => sight.stop(),
+        "start the daemon" => sight.start_again(),
+        other => panic!("no idea how to {other}"),
+    })
+    .await;
 }

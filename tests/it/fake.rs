@@ -39,20 +39,11 @@ impl Daemon {
         Self::start_with(&http::Config::default()).await
     }
 
-    /// On a port where another one has just stopped.
-    pub async fn start_on(port: u16) -> Self {
-        Self::listen(&http::Config::default(), port).await
-    }
-
     pub async fn start_with(config: &http::Config) -> Self {
-        Self::listen(config, 0).await
-    }
-
-    async fn listen(config: &http::Config, port: u16) -> Self {
         let bus = Arc::new(Bus::default());
         bus.phase.send_replace(EnginePhase::Ready);
         bus.engine.send_replace(Some(Arc::new(engine())));
-        let listener = TcpListener::bind((config.listen.ip(), port)).await.unwrap();
+        let listener = TcpListener::bind((config.listen.ip(), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let api = http::Api::new(bus.clone(), config).unwrap();

@@ -6,6 +6,7 @@ use crate::{
     source::{
         SourceError,
         config::{Codec, Config, Flip, Fps},
+        counter,
         devices::{Camera, Encoding},
         uri::SourceUri,
     },
@@ -58,6 +59,7 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
 }
 
 fn test(config: &Config, pattern: &str) -> String {
+    let pattern = if pattern == counter::NAME { counter::GROUND } else { pattern };
     let size = config.size.unwrap_or(TEST_SIZE);
     let rate = config.fps.map_or(RATE.into(), Fps::fraction);
     format!(

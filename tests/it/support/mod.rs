@@ -1,5 +1,6 @@
 //! What several subjects need.
 
+pub mod counting;
 pub mod small_net;
 
 use sightd::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest};

@@ -3,12 +3,12 @@
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 5000;
 
-/** GETs `path`; the JSON of any answer that `accept` lets through, else an Error in the daemon's own words. */
-export async function getJson(path, accept = (status) => status >= 200 && status < 300) {
+/** GETs `path`: its JSON, or an Error in the daemon's own words. */
+export async function getJson(path) {
   const response = await fetch(path, { headers: { accept: "application/json" } });
   const body = await response.json().catch(() => ({}));
   if (response.status === 401) location.assign("/login");
-  if (!accept(response.status)) throw new Error(body.detail || `${path}: ${response.status}`);
+  if (!response.ok) throw new Error(body.detail || `${path}: ${response.status}`);
   return body;
 }
 

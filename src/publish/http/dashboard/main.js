@@ -74,13 +74,13 @@ async function refreshState() {
   clearTimeout(stateTimer);
   let next = SLOW_MS;
   try {
-    const anyway = (status) => status === 200 || status === 503;
-    const [list, model, ready] = await Promise.all([getJson("/cameras"), getJson("/model"), getJson("/readyz", anyway)]);
-    placeTiles(list.cameras);
-    showCameras(list.cameras);
+    const [{ cameras }, model] = await Promise.all([getJson("/cameras"), getJson("/model")]);
+    placeTiles(cameras);
+    showCameras(cameras);
     showModel(model);
-    showReadiness(ready);
-    if (!ready.ready) next = QUICK_MS;
+    const waiting = cameras.filter((camera) => camera.state !== "disabled" && !givesScenes(camera));
+    showReadiness(model.phase, waiting, cameras.length);
+    if (waiting.length || model.phase.name !== "ready") next = QUICK_MS;
     aheadMs = await clockOffset();
   } catch {
     next = QUICK_MS; // the link says that the daemon can not be reached
@@ -89,7 +89,9 @@ async function refreshState() {
   stateTimer = setTimeout(refreshState, next);
 }
 
-function showReadiness({ ready, phase, cameras_waiting: waiting }) {
+const givesScenes = ({ state, seq }) => state === "running" && seq !== null;
+
+function showReadiness(phase, waiting, cameras) {
   if (linkState === "lost") return;
   const { name, elapsed_s: elapsed, usual_s: usual } = phase;
   if (name !== "ready") {
@@ -98,7 +100,7 @@ function showReadiness({ ready, phase, cameras_waiting: waiting }) {
     return showNotice(phaseInWords(phase) + hint, kind, elapsed && usual ? elapsed / usual : null);
   }
   const names = waiting.map((camera) => `${camera.name} (${camera.state})`).join(", ");
-  if (names) return showNotice(`Waiting for ${waiting.length > 1 ? "cameras" : "camera"} ${names}`, ready ? "warn" : "bad");
+  if (names) return showNotice(`Waiting for ${waiting.length > 1 ? "cameras" : "camera"} ${names}`, waiting.length < cameras ? "warn" : "bad");
   showNotice(null);
 }
 
