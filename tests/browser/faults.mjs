@@ -6,7 +6,7 @@ await run(async (page) => {
   await ask("build the engine");
   await page.goto(url);
   await page.waitForSelector("#notice-progress:not([hidden])");
-  await page.waitForFunction(() => /no detections yet/.test(document.querySelector(".badge")?.textContent));
+  await page.waitForFunction(() => /no detections yet/.test(document.querySelector(".numbers")?.textContent));
   await page.waitForSelector(".veil", { state: "hidden" });
   await shot(page, "engine-build");
   await ask("engine ready");

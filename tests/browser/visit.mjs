@@ -13,9 +13,12 @@ await run(async (page) => {
   await shot(page, "first-visit");
   await accessible(page);
 
-  await page.click('[data-camera="yard"] button');
+  await page.click('[data-camera="yard"] .enlarge');
   await page.waitForSelector('[data-camera="yard"][data-large]');
   await shot(page, "one-large");
+  await page.click('#layout [data-layout="wall"]');
+  await page.waitForSelector(".side", { state: "hidden" });
+  await shot(page, "pictures-only");
   await page.click('#layout [data-layout="grid"]');
 
   await page.click('#labels [data-label="dog"]');

@@ -181,11 +181,8 @@ fn numbered(stamp: Stamp) -> Picture {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_visit() {
-    let daemon = Daemon::start().await;
-    let players = ["front", "yard"].map(|name| play(&daemon, &daemon.camera(name)));
-    scenario("visit", &daemon.url("/"), async |_| {}).await;
-    players.iter().for_each(JoinHandle::abort);
-    daemon.stop().await;
+    let sight = Sight::start();
+    scenario("visit", &sight.url, async |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

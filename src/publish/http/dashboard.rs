@@ -23,22 +23,37 @@ struct Asset {
 }
 
 macro_rules! asset {
-    ($path:literal, $file:literal, $content_type:literal) => {
+    ($path:expr, $file:literal, $content_type:literal) => {
         Asset { path: $path, content_type: $content_type, content: include_bytes!(concat!("dashboard/", $file)) }
+    };
+}
+
+macro_rules! module {
+    ($file:literal) => {
+        asset!(concat!("/assets/", $file), $file, "text/javascript; charset=utf-8")
     };
 }
 
 const ASSETS: &[Asset] = &[
     asset!("/", "index.html", "text/html; charset=utf-8"),
     asset!("/assets/style.css", "style.css", "text/css; charset=utf-8"),
+    asset!("/assets/page.css", "page.css", "text/css; charset=utf-8"),
     asset!("/assets/icon.svg", "icon.svg", "image/svg+xml"),
-    asset!("/assets/main.js", "main.js", "text/javascript; charset=utf-8"),
-    asset!("/assets/api.js", "api.js", "text/javascript; charset=utf-8"),
-    asset!("/assets/match.js", "match.js", "text/javascript; charset=utf-8"),
-    asset!("/assets/tile.js", "tile.js", "text/javascript; charset=utf-8"),
-    asset!("/assets/colours.js", "colours.js", "text/javascript; charset=utf-8"),
-    asset!("/assets/chart.js", "chart.js", "text/javascript; charset=utf-8"),
-    asset!("/assets/panels.js", "panels.js", "text/javascript; charset=utf-8"),
+    module!("main.js"),
+    module!("api.js"),
+    module!("cameras.js"),
+    module!("chart.js"),
+    module!("charts.js"),
+    module!("classes.js"),
+    module!("colours.js"),
+    module!("dom.js"),
+    module!("draw.js"),
+    module!("history.js"),
+    module!("layout.js"),
+    module!("machine.js"),
+    module!("match.js"),
+    module!("model.js"),
+    module!("tile.js"),
 ];
 
 /// The names under which clients hold the files, made of their content.

@@ -1,77 +1,100 @@
-// Stacked areas and lines over time, on a canvas, in the page's own colours.
+// Lines and stacked areas over time, on a canvas, in the page's own colours.
+
+import { STEP_MS, STEPS } from "/assets/history.js";
+
+/** Room above the highest line for its figure, and below the lowest for the times. */
+const TOP_PX = 16;
+const BOTTOM_PX = 18;
+/** A chart begins with this much time across, and grows until it holds the whole history. */
+const SHORTEST_MS = 60_000;
 
 /**
- * Draws `series` (each `{colour, values}`, oldest first, `null` where nothing is known) into `canvas`.
- * @param {"stacked"|"lines"} kind
+ * @typedef {{name: string, colour: string, values: (number|null)[]}} Series oldest value first
+ * @param {HTMLCanvasElement} canvas
+ * @param {Series[]} series
+ * @param {{stacked?: boolean, unit?: string, plain?: boolean}} [form] `plain`: nothing but the lines, for small charts
  */
-export function drawChart(canvas, series, kind, unit) {
+export function drawChart(canvas, series, { stacked = false, unit = "", plain = false } = {}) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (!width) return;
-  canvas.width = width * ratio;
-  canvas.height = height * ratio;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
   const styles = getComputedStyle(canvas);
-  const length = Math.max(2, ...series.map((s) => s.values.length));
-  const top = ceiling(highest(series, kind, length));
-  const x = (index) => (index / (length - 1)) * width;
-  const y = (value) => height - 2 - (value / top) * (height - 18);
-
-  context.strokeStyle = styles.outlineColor;
-  context.lineWidth = 1;
-  for (const part of [0, 0.5, 1]) {
-    context.beginPath();
-    context.moveTo(0, y(top * part) + 0.5);
-    context.lineTo(width, y(top * part) + 0.5);
-    context.stroke();
-  }
-  if (kind === "stacked") stack(context, series, length, x, y);
-  else lines(context, series, x, y);
-
-  context.fillStyle = styles.color;
-  context.font = "11px system-ui, sans-serif";
-  context.fillText(`${top}${unit}`, 0, 10);
+  const layers = stacked ? pile(series) : series.map((s) => ({ ...s, from: null, to: s.values }));
+  const low = plain ? lowest(layers) : 0;
+  const high = plain ? Math.max(highest(layers), low + 1) : roundUp(highest(layers));
+  const [over, under] = plain ? [3, 3] : [TOP_PX, BOTTOM_PX];
+  const bottom = height - under;
+  const minutes = Math.ceil(Math.max(SHORTEST_MS, (series[0]?.values.length ?? 0) * STEP_MS) / 60_000);
+  const across = Math.min((minutes * 60_000) / STEP_MS, STEPS - 1) - 1;
+  const frame = {
+    x: (index, length) => width - 1 - ((length - 1 - index) / across) * (width - 2),
+    y: (value) => bottom - ((value - low) / (high - low)) * (bottom - over),
+  };
+  if (!plain) grid(context, styles, { width, height, high, unit, minutes, y: frame.y });
+  for (const layer of layers) (stacked ? area : line)(context, layer, frame);
 }
 
-function highest(series, kind, length) {
-  let most = 0;
-  for (let index = 0; index < length; index++) {
-    const values = series.map((s) => s.values[index] ?? 0);
-    most = Math.max(most, kind === "stacked" ? values.reduce((a, b) => a + b, 0) : Math.max(0, ...values));
-  }
-  return most;
+/** The series on top of each other. */
+function pile(series) {
+  let from = series[0]?.values.map(() => 0) ?? [];
+  return series.map((s) => {
+    const to = s.values.map((value, index) => from[index] + (value ?? 0));
+    const layer = { ...s, from, to };
+    from = to;
+    return layer;
+  });
 }
 
-/** The next of 1, 2, 5, 10, ... above `value`. */
-function ceiling(value) {
+const values = (layers) => layers.flatMap((layer) => layer.to).filter((value) => value !== null);
+const highest = (layers) => values(layers).reduce((a, b) => Math.max(a, b), 0);
+const lowest = (layers) => values(layers).reduce((a, b) => Math.min(a, b), Infinity);
+
+/** The next round number that is not below `value`. */
+function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? 10 * power;
+  return [1, 2, 3, 4, 6, 8].map((step) => step * power).find((step) => step >= value) ?? 10 * power;
 }
 
-function stack(context, series, length, x, y) {
-  const base = new Array(length).fill(0);
-  for (const { colour, values } of series) {
+function grid(context, styles, { width, height, high, unit, minutes, y }) {
+  context.strokeStyle = styles.outlineColor;
+  context.fillStyle = styles.color;
+  context.lineWidth = 1;
+  context.font = `11px ${styles.fontFamily}`;
+  for (const part of [0, 0.5, 1]) {
+    const at = Math.round(y(high * part)) + 0.5;
     context.beginPath();
-    for (let index = 0; index < length; index++) context.lineTo(x(index), y(base[index] + (values[index] ?? 0)));
-    for (let index = length - 1; index >= 0; index--) context.lineTo(x(index), y(base[index]));
-    context.fillStyle = colour;
-    context.fill();
-    for (let index = 0; index < length; index++) base[index] += values[index] ?? 0;
-  }
-}
-
-function lines(context, series, x, y) {
-  for (const { colour, values } of series) {
-    context.beginPath();
-    let pen = "moveTo";
-    values.forEach((value, index) => {
-      if (value === null) pen = "moveTo";
-      else context[pen](x(index), y(value)), (pen = "lineTo");
-    });
-    context.strokeStyle = colour;
-    context.lineWidth = 2;
-    context.lineJoin = "round";
+    context.moveTo(0, at);
+    context.lineTo(width, at);
     context.stroke();
   }
+  context.fillText(`${high}${unit}`, 0, y(high) - 4);
+  context.fillText(`${minutes} min ago`, 0, height - 3);
+  context.textAlign = "right";
+  context.fillText("now", width, height - 3);
+  context.textAlign = "left";
+}
+
+function area(context, { colour, from, to }, { x, y }) {
+  context.beginPath();
+  for (let index = 0; index < to.length; index++) context.lineTo(x(index, to.length), y(to[index]));
+  for (let index = to.length - 1; index >= 0; index--) context.lineTo(x(index, to.length), y(from[index]));
+  context.fillStyle = colour;
+  context.fill();
+}
+
+function line(context, { colour, to }, { x, y }) {
+  context.beginPath();
+  let pen = "moveTo";
+  to.forEach((value, index) => {
+    if (value !== null) context[pen](x(index, to.length), y(value));
+    pen = value === null ? "moveTo" : "lineTo";
+  });
+  context.strokeStyle = colour;
+  context.lineWidth = 1.75;
+  context.lineJoin = "round";
+  context.stroke();
 }

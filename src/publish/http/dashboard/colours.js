@@ -1,22 +1,17 @@
-// One colour for each class, the same everywhere; each reads well on dark and on bright pictures.
+// One colour for each class, the same on every camera and after every visit.
 
-const PALETTE = ["#5eead4", "#fbbf24", "#f472b6", "#60a5fa", "#a3e635", "#fb923c", "#c084fc", "#f87171", "#22d3ee", "#facc15"];
+/** Hues of neighbouring numbers are far apart (the golden angle), and so is the brightness of those of equal hue. */
+const colour = (number) => `oklch(${86 - (number % 3) * 6}% 0.15 ${Math.round((number * 137.508 + 40) % 360)})`;
 const known = new Map();
 
-/** The colour of a detection's class: neighbours in the model's list differ. */
+/** The colour of a detection's class; each reads well on dark and on bright pictures. */
 export function colourOf({ label, class_id }) {
-  if (!known.has(label)) known.set(label, PALETTE[class_id % PALETTE.length]);
+  if (!known.has(label)) known.set(label, colour(class_id));
   return known.get(label);
 }
 
 /** The colour of a class that was seen before. */
-export const knownColour = (label) => known.get(label) ?? PALETTE[0];
+export const knownColour = (label) => known.get(label) ?? colour(0);
 
-/** A small square of the colour. */
-export function swatch(colour) {
-  const square = document.createElement("span");
-  square.className = "swatch";
-  square.style.background = colour;
-  square.setAttribute("aria-hidden", "true");
-  return square;
-}
+/** The colour of the `index`-th of some other things. */
+export const colourAt = (index) => colour(index + 60);

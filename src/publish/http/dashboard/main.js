@@ -1,9 +1,16 @@
 // The page: which cameras there are, what is shown of them, and how the daemon does.
 
 import { clockOffset, getJson, Link } from "/assets/api.js";
+import { showCameras } from "/assets/cameras.js";
+import { drawCharts } from "/assets/charts.js";
+import { showClasses } from "/assets/classes.js";
 import { colourOf } from "/assets/colours.js";
+import { byId, setText } from "/assets/dom.js";
+import { History } from "/assets/history.js";
+import { keepColumns } from "/assets/layout.js";
+import { showMachine } from "/assets/machine.js";
+import { showModel, troubleOf } from "/assets/model.js";
 import { Tile } from "/assets/tile.js";
-import { byId, drawCharts, History, phaseInWords, setText, showCameras, showFound, showLabels, showModel, showNotice } from "/assets/panels.js";
 
 const SLOW_MS = 5000;
 const QUICK_MS = 1000;
@@ -20,15 +27,14 @@ const tiles = new Map();
 const labels = new Set();
 const history = new History();
 let linkState = "connecting";
-let aheadMs = 0;
 let lost = 0;
+let heardAt = null;
 
+/** What tiles know of the page. */
 const page = {
+  /** How far the daemon's clock is ahead of this browser's, in milliseconds. */
+  aheadMs: 0,
   wanted: (detection) => detection.score >= choice.score && !choice.hidden.has(detection.label),
-  drawn(tile) {
-    const behind = Date.now() + aheadMs - tile.capturedAtMs;
-    tile.latencyMs = tile.latencyMs === null ? behind : tile.latencyMs * 0.8 + behind * 0.2;
-  },
   chosen(tile) {
     const large = choice.layout === "one" && choice.large === tile.name;
     choice.large = tile.name;
@@ -43,6 +49,7 @@ const scenes = new Link("/ws", {
     const message = JSON.parse(data);
     if (message.type === "lost") lost += message.count;
     if (message.type !== "scene") return;
+    heardAt = new Date();
     for (const detection of message.detections) {
       labels.add(detection.label);
       colourOf(detection);
@@ -64,44 +71,45 @@ function refreshLink() {
   const pill = byId("link");
   pill.dataset.state = linkState;
   setText(pill, { live: "Live", connecting: "Connecting", lost: "Reconnecting" }[linkState]);
-  if (linkState === "lost") showNotice("The connection to the daemon is lost. Trying again by itself.", "bad");
+  document.body.toggleAttribute("data-stale", linkState === "lost");
+  if (linkState !== "lost") return;
+  const since = heardAt ? ` What you see is from ${heardAt.toLocaleTimeString()}.` : "";
+  showNotice({ text: `The connection to the daemon is lost; trying again by itself.${since}`, kind: "bad", progress: null });
 }
 
-// Cameras, engine, readiness
+/** The line below the top bar; hidden without trouble. */
+function showNotice(trouble) {
+  const notice = byId("notice");
+  notice.hidden = !trouble;
+  if (!trouble) return;
+  notice.dataset.kind = trouble.kind;
+  setText(byId("notice-text"), trouble.text);
+  const bar = byId("notice-progress");
+  bar.hidden = trouble.progress === null;
+  if (trouble.progress !== null) bar.value = trouble.progress;
+}
+
+// Cameras, engine, machine
 
 let stateTimer;
 async function refreshState() {
   clearTimeout(stateTimer);
   let next = SLOW_MS;
   try {
-    const [{ cameras }, model] = await Promise.all([getJson("/cameras"), getJson("/model")]);
+    const [{ cameras }, model, system] = await Promise.all(["/cameras", "/model", "/system"].map(getJson));
     placeTiles(cameras);
     showCameras(cameras);
     showModel(model);
-    const waiting = cameras.filter((camera) => camera.state !== "disabled" && !givesScenes(camera));
-    showReadiness(model.phase, waiting, cameras.length);
-    if (waiting.length || model.phase.name !== "ready") next = QUICK_MS;
-    aheadMs = await clockOffset();
+    showMachine(system, history);
+    const trouble = troubleOf(model.phase, cameras);
+    if (linkState !== "lost") showNotice(trouble);
+    if (trouble) next = QUICK_MS;
+    page.aheadMs = await clockOffset();
   } catch {
     next = QUICK_MS; // the link says that the daemon can not be reached
   }
   clearTimeout(stateTimer);
   stateTimer = setTimeout(refreshState, next);
-}
-
-const givesScenes = ({ state, seq }) => state === "running" && seq !== null;
-
-function showReadiness(phase, waiting, cameras) {
-  if (linkState === "lost") return;
-  const { name, elapsed_s: elapsed, usual_s: usual } = phase;
-  if (name !== "ready") {
-    const kind = name === "failed" ? "bad" : "warn";
-    const hint = name === "failed" ? "" : ". Pictures are shown without detections meanwhile.";
-    return showNotice(phaseInWords(phase) + hint, kind, elapsed && usual ? elapsed / usual : null);
-  }
-  const names = waiting.map((camera) => `${camera.name} (${camera.state})`).join(", ");
-  if (names) return showNotice(`Waiting for ${waiting.length > 1 ? "cameras" : "camera"} ${names}`, waiting.length < cameras ? "warn" : "bad");
-  showNotice(null);
 }
 
 function placeTiles(cameras) {
@@ -122,7 +130,6 @@ function placeTiles(cameras) {
     tile.status = camera;
   }
   byId("no-cameras").hidden = tiles.size > 0;
-  byId("layout").hidden = tiles.size < 2;
   setLayout(choice.layout);
 }
 
@@ -133,16 +140,12 @@ function setLayout(layout) {
   if (!tiles.has(choice.large)) choice.large = tiles.keys().next().value ?? null;
   localStorage.setItem("sightd.layout", layout);
   if (choice.large) localStorage.setItem("sightd.large", choice.large);
-  byId("tiles").dataset.layout = tiles.size > 1 ? layout : "grid";
+  document.body.dataset.layout = layout;
+  document.body.dataset.cameras = tiles.size > 1 ? "several" : "one";
   for (const button of byId("layout").children) {
     button.setAttribute("aria-pressed", String(button.dataset.layout === layout));
   }
-  for (const tile of tiles.values()) {
-    const large = layout === "one" && tile.name === choice.large;
-    tile.element.toggleAttribute("data-large", large);
-    tile.button.hidden = tiles.size < 2;
-    setText(tile.button, large ? "Back to the grid" : "Enlarge");
-  }
+  for (const tile of tiles.values()) tile.setLarge(layout === "one" && tile.name === choice.large);
 }
 
 function toggleLabel(label) {
@@ -166,26 +169,28 @@ function setTheme(theme) {
   const words = { system: "as the system", dark: "dark", light: "light" };
   byId("theme").setAttribute("aria-label", `Colours: ${words[theme]}`);
   byId("theme").title = `Colours: ${words[theme]}`;
+  drawCharts(history);
 }
 
 function repaint() {
   for (const tile of tiles.values()) tile.paint();
-  refreshFound();
+  refreshClasses();
 }
 
 // What is in view
 
-function refreshFound() {
-  const found = [];
+function refreshClasses() {
+  const seen = new Map([...labels].map((label) => [label, { count: 0, best: 0 }]));
   for (const tile of tiles.values()) {
     if (tile.fps() === 0) continue; // what it saw last is no longer in view
-    for (const detection of tile.lastScene.detections) {
-      if (page.wanted(detection)) found.push({ camera: tile.name, detection });
+    for (const { label, score } of tile.lastScene.detections) {
+      const entry = seen.get(label);
+      if (score < choice.score) continue;
+      entry.count += 1;
+      entry.best = Math.max(entry.best, score);
     }
   }
-  found.sort((a, b) => b.detection.score - a.detection.score);
-  showFound(found, tiles.size > 1);
-  showLabels([...labels].sort(), choice.hidden, toggleLabel);
+  showClasses(seen, choice.hidden, toggleLabel);
 }
 
 function refreshSpeed() {
@@ -211,12 +216,16 @@ document.addEventListener("visibilitychange", () => {
 });
 setTheme(choice.theme);
 setScore(choice.score);
+keepColumns();
 refreshState();
 getJson("/version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
 setInterval(() => {
   for (const tile of tiles.values()) tile.refresh();
-  refreshFound();
+  refreshClasses();
   refreshSpeed();
 }, 400);
-setInterval(() => drawCharts(history), QUICK_MS);
+setInterval(() => {
+  history.advance();
+  drawCharts(history);
+}, QUICK_MS);
 addEventListener("pagehide", () => scenes.close());

@@ -1,25 +1,25 @@
 // One camera's live picture with its boxes.
 
 import { Link } from "/assets/api.js";
+import { byId, setText } from "/assets/dom.js";
+import { drawOver, inWords } from "/assets/draw.js";
 import { Matcher } from "/assets/match.js";
-import { colourOf } from "/assets/colours.js";
 
 const HEADER_BYTES = 16;
 /** Without a new picture for this long, the picture is old. */
 const STALE_MS = 3000;
-/** On a narrower picture only the boxes are drawn: labels would hide it. */
-const NARROW_PX = 260;
 
 export class Tile {
   /**
    * @param {string} name the camera's
-   * @param {{wanted: (detection: object) => boolean, drawn: (tile: Tile) => void, chosen: (tile: Tile) => void}} page
+   * @param {{wanted: (detection: object) => boolean, chosen: (tile: Tile) => void, aheadMs: number}} page
    */
   constructor(name, page) {
     this.name = name;
     this.page = page;
     this.status = null;
     this.scene = null;
+    /** How old pictures are when they are drawn: a moving mean. */
     this.latencyMs = null;
     this.drawnAt = performance.now();
     this.bitmap = null;
@@ -33,32 +33,30 @@ export class Tile {
   }
 
   build() {
-    const element = document.createElement("article");
-    element.className = "tile";
+    const element = byId("tile").content.cloneNode(true).firstElementChild;
+    const part = (selector) => element.querySelector(selector);
     element.dataset.camera = this.name;
-    element.innerHTML = `
-      <div class="screen">
-        <canvas role="img"></canvas>
-        <div class="veil"><strong></strong><span></span></div>
-        <p class="badge"></p>
-      </div>
-      <div class="tile-foot">
-        <strong></strong><span class="numbers"></span>
-        <span class="actions"><button type="button">Enlarge</button><a>Snapshot</a></span>
-      </div>`;
     this.element = element;
-    this.canvas = element.querySelector("canvas");
-    this.veil = element.querySelector(".veil");
-    this.badge = element.querySelector(".badge");
-    this.numbers = element.querySelector(".numbers");
-    element.querySelector(".tile-foot strong").textContent = this.name;
-    this.button = element.querySelector("button");
+    this.canvas = part("canvas");
+    this.veil = part(".veil");
+    this.numbers = part(".numbers");
+    this.button = part(".enlarge");
+    part("h2").textContent = this.name;
     this.button.addEventListener("click", () => this.page.chosen(this));
     this.canvas.addEventListener("click", () => this.page.chosen(this));
-    const link = element.querySelector("a");
+    const link = part(".snapshot");
     link.href = `/cameras/${encodeURIComponent(this.name)}/snapshot.jpg`;
     link.download = `${this.name}.jpg`;
-    link.setAttribute("aria-label", `Snapshot of ${this.name}`);
+    link.title = "Download a snapshot";
+    link.setAttribute("aria-label", `Download a snapshot of ${this.name}`);
+    this.setLarge(false);
+  }
+
+  /** Says what the button does. @param {boolean} large whether the picture is the large one */
+  setLarge(large) {
+    this.element.toggleAttribute("data-large", large);
+    this.button.title = large ? "Back to the grid" : "Enlarge";
+    this.button.setAttribute("aria-label", large ? "Back to the grid" : `Enlarge ${this.name}`);
   }
 
   /** Begins to watch. */
@@ -99,7 +97,7 @@ export class Tile {
   addScene(scene) {
     const now = performance.now();
     this.sceneTimes.push(now);
-    while (this.sceneTimes.length && now - this.sceneTimes[0] > 5000) this.sceneTimes.shift();
+    while (now - this.sceneTimes[0] > 5000) this.sceneTimes.shift();
     this.lastScene = scene;
     this.matcher.scene(scene);
   }
@@ -120,22 +118,19 @@ export class Tile {
     this.bitmap = bitmap;
     this.scene = scene;
     this.drawnAt = performance.now();
-    this.capturedAtMs = picture.capturedAtMs;
+    const behind = Date.now() + this.page.aheadMs - picture.capturedAtMs;
+    this.latencyMs = this.latencyMs === null ? behind : this.latencyMs * 0.9 + behind * 0.1;
     this.paint();
-    this.page.drawn(this);
   }
 
   /** Draws the held picture and the boxes of its own scene. */
   paint() {
     if (!this.bitmap) return;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
-    const aspect = `${this.bitmap.width} / ${this.bitmap.height}`;
-    if (this.aspect !== aspect) {
-      this.aspect = aspect;
-      this.canvas.parentElement.style.aspectRatio = aspect;
-    }
-    const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
-    const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
+    const { clientWidth, clientHeight } = this.canvas;
+    const scale = Math.min(clientWidth / this.bitmap.width, clientHeight / this.bitmap.height) * ratio;
+    const width = Math.max(1, Math.round(this.bitmap.width * scale));
+    const height = Math.max(1, Math.round(this.bitmap.height * scale));
     if (this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
@@ -143,33 +138,29 @@ export class Tile {
     const context = this.canvas.getContext("2d");
     context.drawImage(this.bitmap, 0, 0, width, height);
     const wanted = this.scene ? this.scene.detections.filter((d) => this.page.wanted(d)) : [];
-    for (const detection of wanted.toReversed()) drawBox(context, detection, ratio);
-    this.describe(wanted);
-  }
-
-  /** What a screen reader says of the picture. */
-  describe(detections) {
-    const text = `${this.name}: ${detections.length ? summary(detections) : "nothing in view"}`;
+    drawOver(context, wanted, ratio);
+    const text = `${this.name}: ${inWords(wanted) || "nothing in view"}`;
     if (this.description !== text) this.canvas.setAttribute("aria-label", (this.description = text));
   }
 
-  /** Brings badge, veil and numbers up to date. */
+  /** Brings lamp, veil and numbers up to date. */
   refresh() {
     const age = performance.now() - this.drawnAt;
     const stale = age > STALE_MS;
-    const state = this.status?.state ?? "starting";
-    const [title, detail] = this.trouble(state, stale, age);
+    const [title, detail] = this.trouble(this.status?.state ?? "starting", stale, age);
     this.veil.hidden = !title;
-    this.veil.querySelector("strong").textContent = title ?? "";
-    this.veil.querySelector("span").textContent = detail ?? "";
+    setText(this.veil.querySelector("strong"), title ?? "");
+    setText(this.veil.querySelector("span"), detail ?? "");
     const plain = !this.scene;
-    this.badge.hidden = !this.bitmap;
-    this.badge.dataset.state = title || stale ? "stale" : plain ? "plain" : "live";
-    this.badge.textContent = stale ? "No picture" : plain ? "Live, no detections yet" : "Live";
+    this.element.dataset.state = title ? "stale" : plain ? "plain" : "live";
+    setText(this.numbers, title ? "No live picture" : plain ? "Live, no detections yet" : this.facts());
+  }
+
+  facts() {
     const size = this.status?.size;
-    const numbers = [size && `${size.width}×${size.height}`, `${this.fps().toFixed(1)} scenes/s`];
-    if (!stale && this.latencyMs !== null) numbers.push(`${Math.round(this.latencyMs)} ms behind`);
-    this.numbers.textContent = numbers.filter(Boolean).join(" · ");
+    return [size && `${size.width}×${size.height}`, `${this.fps().toFixed(1)}/s`, `${Math.round(this.latencyMs)} ms behind`]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   trouble(state, stale, age) {
@@ -177,48 +168,10 @@ export class Tile {
     if (this.linkState === "lost") return ["Connection lost", "Trying again by itself."];
     if (state === "disabled") return ["Switched off", ""];
     if (state === "failed") return ["Failed", reason];
-    if (state === "retrying" || state === "stalled") return ["Camera lost, trying again", reason];
+    if (state === "ended") return ["Played to its end", ""];
+    if (["retrying", "stalled", "stuck"].includes(state)) return ["Camera lost, trying again", reason];
     if (!this.bitmap) return ["Waiting for the first picture", state === "starting" ? reason : ""];
     if (stale) return ["No new picture", `The last one is ${Math.round(age / 1000)} s old. ${reason}`];
     return [];
   }
-}
-
-/** For example "2 person, 1 dog". */
-function summary(detections) {
-  const counts = new Map();
-  for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return [...counts].map(([label, count]) => `${count} ${label}`).join(", ");
-}
-
-function drawBox(context, detection, ratio) {
-  const { label, score, box, track_id } = detection;
-  const { width, height } = context.canvas;
-  const [x, y, w, h] = [box.x * width, box.y * height, box.w * width, box.h * height];
-  const colour = colourOf(detection);
-  const line = 2.2 * ratio;
-  context.lineJoin = "round";
-  context.strokeStyle = "rgb(0 0 0 / 55%)";
-  context.lineWidth = line + 2 * ratio;
-  context.strokeRect(x, y, w, h);
-  context.strokeStyle = colour;
-  context.lineWidth = line;
-  context.strokeRect(x, y, w, h);
-
-  if (width / ratio < NARROW_PX) return;
-  const id = track_id === undefined ? "" : ` #${track_id}`;
-  const text = `${label}${id} ${Math.round(score * 100)}%`;
-  const size = Math.max(11, Math.min(15, width / ratio / 60)) * ratio;
-  context.font = `600 ${size}px system-ui, sans-serif`;
-  const tagWidth = context.measureText(text).width + size * 0.8;
-  const tagHeight = size * 1.45;
-  const tagX = Math.max(0, Math.min(x - line / 2, width - tagWidth));
-  const tagY = y > tagHeight ? y - tagHeight : Math.min(y, height - tagHeight);
-  context.fillStyle = colour;
-  context.beginPath();
-  context.roundRect(tagX, tagY, tagWidth, tagHeight, size * 0.25);
-  context.fill();
-  context.fillStyle = "#0b1018";
-  context.textBaseline = "middle";
-  context.fillText(text, tagX + size * 0.4, tagY + tagHeight / 2);
 }

@@ -1,0 +1,32 @@
+// The cameras' states.
+
+import { byId, make, refill, tag } from "/assets/dom.js";
+
+/** Cameras, their states and last errors. @param {object[]} cameras as GET /cameras gives them */
+export function showCameras(cameras) {
+  const list = byId("cameras");
+  for (const item of [...list.children]) {
+    if (!cameras.some(({ name }) => name === item.dataset.camera)) item.remove();
+  }
+  for (const camera of cameras) {
+    let item = [...list.children].find(({ dataset }) => dataset.camera === camera.name);
+    if (!item) {
+      item = make("li");
+      item.dataset.camera = camera.name;
+      item.append(make("div", "state"));
+      list.append(item);
+    }
+    refill(item.firstChild, [camera.state, camera.source, camera.restarts, camera.last_error, camera.fps.toFixed(1)], () => state(camera));
+  }
+}
+
+function state(camera) {
+  const restarts = camera.restarts ? `, ${camera.restarts} restart${camera.restarts > 1 ? "s" : ""}` : "";
+  const parts = [
+    make("span", "strong", camera.name),
+    tag(camera.state),
+    make("span", "more", `${camera.source} · ${camera.fps.toFixed(1)} frames/s${restarts}`),
+  ];
+  if (camera.last_error) parts.push(make("span", "fault", camera.last_error));
+  return parts;
+}

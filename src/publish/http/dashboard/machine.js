@@ -1,0 +1,61 @@
+// The machine: heat, power, memory, load, and what holds the work back.
+
+import { drawChart } from "/assets/chart.js";
+import { byId, make, refill, setText } from "/assets/dom.js";
+
+const GIGA = 1024 ** 3;
+
+/** What is shown, where the machine has it: a name, the value of a reading, and how it is written. */
+const GAUGES = [
+  { name: "Temperature", colour: "#f87171", value: hottest, write: (celsius) => `${celsius.toFixed(0)} °C` },
+  { name: "Power", colour: "#fbbf24", value: (board) => board.power?.watts, write: (watts) => `${watts.toFixed(1)} W` },
+  { name: "Memory", colour: "#60a5fa", value: usedMemory, write: (bytes) => `${(bytes / GIGA).toFixed(1)} GB` },
+  { name: "GPU", colour: "#a78bfa", value: (board) => board.gpu?.load, write: (load) => `${Math.round(load * 100)} %` },
+];
+
+const NOTES = {
+  throttled: "Clocks are lowered because of heat.",
+  brown_out: "The supply's voltage is too low: use a 5 V, 4 A supply.",
+  rate_lowered: "The frame rate is held down so that the board keeps cool.",
+};
+const MODES = { maxn: "10 W mode", five_watt: "5 W mode", custom: "custom power mode" };
+
+function hottest({ thermal_zones: zones }) {
+  return zones.length ? Math.max(...zones.map(({ celsius }) => celsius)) : undefined;
+}
+
+function usedMemory({ memory }) {
+  return memory && memory.total_bytes - memory.available_bytes;
+}
+
+/**
+ * Takes a reading of the machine into the history, and shows it.
+ * @param {{board: object|null, limit_fps: number|null}} system as GET /system gives it
+ * @param {import("./history.js").History} history
+ */
+export function showMachine({ board, limit_fps: limit }, history) {
+  byId("machine").hidden = !board;
+  if (!board) return;
+  const readings = GAUGES.map((gauge) => ({ ...gauge, now: gauge.value(board) ?? null })).filter(({ now }) => now !== null);
+  history.read(Object.fromEntries(readings.map(({ name, now }) => [name, now])));
+  setText(byId("machine-name"), [board.model, MODES[board.power_mode]].filter(Boolean).join(" · "));
+  const notes = board.notes.map((note) => NOTES[note] ?? note);
+  if (limit !== null) notes.push(`At most ${limit.toFixed(1)} frames per second are looked at.`);
+  refill(byId("machine-notes"), notes, () => notes.map((note) => make("li", "remark", note)));
+  const box = byId("gauges");
+  refill(box, readings.map(({ name }) => name), () => readings.map(gauge));
+  readings.forEach(({ name, colour, now, write }, index) => {
+    const [text, canvas] = box.children[index].querySelectorAll("strong, canvas");
+    setText(text, write(now));
+    drawChart(canvas, [{ name, colour, values: history.reading(name) }], { plain: true });
+    canvas.setAttribute("aria-label", `${name} over the last minutes; now ${write(now)}`);
+  });
+}
+
+function gauge({ name }) {
+  const element = make("div", "gauge");
+  const canvas = make("canvas");
+  canvas.setAttribute("role", "img");
+  element.append(make("span", "quiet", name), make("strong"), canvas);
+  return element;
+}
