@@ -7,6 +7,7 @@ use crate::{
     model,
     ops::logging,
     publish::http,
+    source,
 };
 use clap::{Args, Parser, Subcommand};
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
@@ -33,8 +34,21 @@ enum Command {
     /// Models: list, import, evaluate.
     #[command(subcommand)]
     Model(model::cli::ModelCommand),
+    /// Look at this machine.
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     /// Print the API's OpenAPI document.
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum DoctorCommand {
+    /// The cameras of this machine: what to write in the configuration, and what each can send.
+    Cameras {
+        /// Print JSON: a list of cameras.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Default, Args)]
@@ -85,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check(args),
         Command::Detect(args) => detect(args),
         Command::Model(command) => command.run().map_err(Failure::Other),
+        Command::Doctor(DoctorCommand::Cameras { json }) => doctor_cameras(json),
         Command::Openapi => openapi(),
     };
     match outcome {
@@ -117,6 +132,21 @@ fn detect(args: DetectCommand) -> Result<(), Failure> {
 fn openapi() -> Result<(), Failure> {
     let document = http::openapi().to_pretty_json().map_err(|error| Failure::Other(error.into()))?;
     print(&document)
+}
+
+fn doctor_cameras(json: bool) -> Result<(), Failure> {
+    let cameras = source::list_cameras().map_err(|error| Failure::Other(error.into()))?;
+    if json {
+        let list = serde_json::to_string_pretty(&cameras).map_err(|error| Failure::Other(error.into()))?;
+        return print(&list);
+    }
+    if cameras.is_empty() {
+        return print(
+            "no camera is plugged in; a CSI camera is found at start-up only, a USB camera is in `lsusb` (network \
+             cameras are not searched for: write source = \"rtsp://...\")",
+        );
+    }
+    cameras.iter().try_for_each(|camera| print(&camera.to_string()))
 }
 
 fn check(args: FileArgs) -> Result<(), Failure> {

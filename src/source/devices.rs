@@ -7,8 +7,9 @@ use super::{
 };
 use crate::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
+use serde::Serialize;
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -42,10 +43,22 @@ pub(super) struct Mode {
 }
 
 /// The form of what a camera sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// JPEG pictures.
     Mjpeg,
+    /// Raw pixels.
     Raw,
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mjpeg => "MJPEG",
+            Self::Raw => "raw",
+        })
+    }
 }
 
 impl Mode {
@@ -192,9 +205,32 @@ fn rates(structure: &gst::StructureRef) -> Vec<gst::Fraction> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::source::SourceUri;
+    use std::os::unix::fs::symlink;
+
+    /// The device folder of a USB camera, and of a CSI camera on a Jetson.
+    pub const USB: &str = "sys/devices/70090000.xusb/usb1/1-2/1-2:1.0";
+    pub const VI: &str = "sys/devices/50000000.host1x/54080000.vi";
+
+    /// A machine's files: video nodes of (number, name, index, device folder); number 2 has a name in by-id.
+    pub fn machine(nodes: &[(u32, &str, u32, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let links = root.path().join("dev/v4l/by-id");
+        fs::create_dir_all(&links).unwrap();
+        for (number, name, index, device) in nodes {
+            let node = root.path().join(format!("sys/class/video4linux/video{number}"));
+            fs::create_dir_all(&node).unwrap();
+            fs::write(node.join("name"), format!("{name}\n")).unwrap();
+            fs::write(node.join("index"), format!("{index}\n")).unwrap();
+            let device = root.path().join(device);
+            fs::create_dir_all(&device).unwrap();
+            symlink(&device, node.join("device")).unwrap();
+        }
+        symlink("../../video2", links.join("usb-046d_C920-video-index0")).unwrap();
+        root
+    }
 
     fn caps(text: &str) -> Vec<Mode> {
         gst::init().unwrap();

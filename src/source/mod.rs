@@ -21,6 +21,7 @@ mod devices;
 mod error;
 mod hints;
 mod images;
+mod listing;
 mod machine;
 mod network;
 mod pipeline;
@@ -32,12 +33,14 @@ mod supervisor;
 mod uri;
 mod watch;
 
-pub use auto::{CameraListing, choose_auto, list_cameras};
+pub use auto::choose_auto;
 pub use config::{
     BadFps, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, Secret, Transport,
     UsbFormat, UsbOptions, WhiteBalance,
 };
+pub use devices::Encoding;
 pub use error::SourceError;
+pub use listing::{CameraListing, ListedMode, list_cameras};
 pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice};
 
 use crate::{

@@ -183,12 +183,7 @@ fn usb(config: &Config, camera: Option<&Camera>) -> Result<UsbHead, SourceError>
 }
 
 fn no_such_mode(config: &Config, camera: &Camera) -> SourceError {
-    let form = |encoding| match encoding {
-        Encoding::Mjpeg => "MJPEG",
-        Encoding::Raw => "raw",
-    };
-    let mut modes: Vec<String> =
-        camera.modes.iter().map(|mode| format!("{} {}", form(mode.encoding), mode.size)).collect();
+    let mut modes: Vec<String> = camera.modes.iter().map(|mode| format!("{} {}", mode.encoding, mode.size)).collect();
     modes.dedup();
     let format = match config.usb.format {
         UsbFormat::Auto => "pictures",

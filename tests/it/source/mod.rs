@@ -4,6 +4,7 @@ mod faults;
 mod files;
 mod http;
 mod jetson;
+mod listing;
 mod many;
 mod rtsp;
 mod scaler;
