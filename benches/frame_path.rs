@@ -24,7 +24,7 @@ use sightd::{
         import::{ImportOptions, import, write},
         load,
     },
-    pipeline::{self, CameraThresholds, Stages},
+    pipeline::{self, AllThresholds, LiveThresholds, Stages},
     publish::bus::{Bus, PublishedScene},
     scene::Timings,
     source::scale::{Image, RawFormat, Scaler},
@@ -232,7 +232,10 @@ impl FramePath {
         let camera: CameraName = "bench".parse()?;
         let thresholds = Thresholds::resolve(&decode::Config::default(), &model.manifest.labels)
             .map_err(|unknown| anyhow::anyhow!("{unknown:?}"))?;
-        let thresholds = CameraThresholds::from_pointee(BTreeMap::from([(camera.clone(), thresholds)]));
+        let thresholds = LiveThresholds::from_pointee(AllThresholds {
+            cameras: BTreeMap::from([(camera.clone(), thresholds.clone())]),
+            stills: thresholds,
+        });
         let bus = Bus::default();
         bus.add_camera(&camera, CameraStatus::new("bench".into()));
         let scenes = bus.subscribe();

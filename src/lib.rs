@@ -14,19 +14,22 @@
 pub mod board;
 pub mod camera;
 pub mod detection;
+pub mod fraction;
 pub mod frame;
 pub mod geometry;
 pub mod manifest;
 pub mod scene;
 pub mod status;
+pub mod still;
 pub mod tensor;
 
 // Pipes between the stages: bounded, and each says what it does when full.
 pub mod mailbox;
 pub mod pictures;
 
-// Still pictures: read from files, drawn into.
+// Still pictures: read from files, drawn into, brought to the engine beside the cameras.
 pub mod draw;
+pub mod lane;
 pub mod photo;
 
 // Stages, in the order in which a frame meets them.

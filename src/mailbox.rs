@@ -2,9 +2,9 @@
 //!
 //! A slot never holds more than one frame. A frame that comes while the slot is full replaces the old one, which is
 //! counted as dropped: lag can not grow. The engine takes frames round robin, so that a fast camera never starves a
-//! slow one.
+//! slow one. One more slot, with its own turn, is for single pictures; who brings one waits until it is empty.
 
-use crate::{camera::CameraName, frame::Frame};
+use crate::{camera::CameraName, frame::Frame, still::Still};
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use std::{
 #[derive(Debug)]
 pub struct Mailroom {
     shared: Arc<Shared>,
-    /// The slot after the one served last.
+    /// The slot after the one served last; the slot for single pictures comes after those of the cameras.
     next: usize,
 }
 
@@ -37,6 +37,8 @@ pub struct Desk {
 pub enum Next {
     /// A frame of this camera.
     Frame(CameraName, Frame),
+    /// A single picture.
+    Still(Still),
     /// Nothing came within the time given.
     Idle,
     /// The mailroom is closed: stop.
@@ -64,6 +66,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     slots: Vec<Slot>,
+    still: Option<Still>,
     closed: bool,
 }
 
@@ -77,6 +80,20 @@ struct Slot {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Empties the first slot from `first` on, in turn, that is not empty: its index and what lay in it.
+    fn take(&mut self, first: usize) -> Option<(usize, Next)> {
+        let count = self.slots.len() + 1;
+        (0..count).map(|step| (first + step) % count).find_map(|index| {
+            let found = match self.slots.get_mut(index) {
+                Some(slot) => slot.frame.take().map(|frame| Next::Frame(slot.camera.clone(), frame)),
+                None => self.still.take().map(Next::Still),
+            };
+            found.map(|found| (index, found))
+        })
     }
 }
 
@@ -95,14 +112,10 @@ impl Mailroom {
             if state.closed {
                 return Next::Closed;
             }
-            let count = state.slots.len();
-            for step in 0..count {
-                let index = (self.next + step) % count;
-                if let Some(frame) = state.slots[index].frame.take() {
-                    self.next = (index + 1) % count;
-                    self.shared.emptied.notify_all();
-                    return Next::Frame(state.slots[index].camera.clone(), frame);
-                }
+            if let Some((index, found)) = state.take(self.next) {
+                self.next = index + 1;
+                self.shared.emptied.notify_all();
+                return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -137,6 +150,17 @@ impl Desk {
         self.shared.lock().slots.retain(|slot| slot.camera != *camera);
     }
 
+    /// Puts a single picture into its slot once that is empty. Once the mailroom is closed, `still` is dropped instead.
+    pub fn put_still(&self, still: Still) {
+        let taken = |state: &mut State| !state.closed && state.still.is_some();
+        let state = self.shared.lock();
+        let mut state = self.shared.emptied.wait_while(state, taken).unwrap_or_else(PoisonError::into_inner);
+        if !state.closed {
+            state.still = Some(still);
+            self.shared.filled.notify_one();
+        }
+    }
+
     /// How many frames of `camera` were replaced before the engine came to them.
     pub fn dropped(&self, camera: &CameraName) -> u64 {
         self.shared.lock().slots.iter().find(|slot| slot.camera == *camera).map_or(0, |slot| slot.dropped)
@@ -144,7 +168,10 @@ impl Desk {
 
     /// Closes the mailroom: the reader gets [`Next::Closed`] at once.
     pub fn close(&self) {
-        self.shared.lock().closed = true;
+        let mut state = self.shared.lock();
+        state.closed = true;
+        state.still = None;
+        drop(state);
         self.shared.filled.notify_all();
         self.shared.emptied.notify_all();
     }
@@ -171,5 +198,54 @@ impl Sender {
         let state = self.shared.lock();
         let waited = self.shared.emptied.wait_timeout_while(state, patience, taken);
         if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() { Room::None } else { Room::Free }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frame::{Motion, Pixels, Stamp},
+        geometry::Size,
+    };
+    use tokio::sync::oneshot;
+
+    fn frame() -> Frame {
+        let now = Instant::now();
+        Frame {
+            stamp: Stamp { seq: 1, captured_at: jiff::Timestamp::UNIX_EPOCH, captured: now },
+            source_size: Size::new(1, 1),
+            pixels: Pixels { size: Size::new(1, 1), stride_bytes: 4, data: vec![0; 4].into() },
+            motion: Motion::Unmeasured,
+            arrived: now,
+        }
+    }
+
+    fn still() -> Still {
+        let (decoding, arrived) = (Duration::ZERO, Instant::now());
+        Still { picture: image::RgbImage::new(1, 1), score: None, decoding, arrived, answer: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn single_pictures_have_one_turn_among_the_cameras() {
+        let (mut mailroom, desk) = Mailroom::new();
+        let senders = ["a", "b"].map(|name| desk.open(&name.parse().unwrap()));
+        let mut turns = Vec::new();
+        for _ in 0..6 {
+            senders.iter().for_each(|sender| sender.put(frame()));
+            if mailroom.shared.lock().still.is_none() {
+                desk.put_still(still());
+            }
+            turns.push(match mailroom.next(Duration::ZERO) {
+                Next::Frame(camera, _) => camera.to_string(),
+                Next::Still(_) => "still".into(),
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(turns, ["a", "b", "still", "a", "b", "still"]);
+        desk.put_still(still());
+        desk.close();
+        desk.put_still(still()); // would wait for ever if the mailroom were open
+        assert!(matches!(mailroom.next(Duration::ZERO), Next::Closed));
     }
 }

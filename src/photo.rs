@@ -10,6 +10,10 @@ use std::{fmt, io::Cursor};
 pub const MOST_PIXELS_A_SIDE: u32 = 16_384;
 /// Memory that decoding one picture may take.
 const MOST_BYTES: u64 = 1 << 30;
+/// Memory for what else is in a file than pixels, for example a compressed colour profile.
+const MOST_BYTES_BESIDE: u64 = 16 << 20;
+/// Bytes of a pixel as it is decoded, at most: four channels of 16 bits.
+const MOST_BYTES_A_PIXEL: u64 = 8;
 
 /// Whether the EXIF orientation counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +84,29 @@ pub enum PhotoError {
     TooLarge,
 }
 
-/// The size of a JPEG or PNG picture as its pixels lie in the file, read from its header.
+/// The size of a JPEG or PNG picture as its pixels lie in the file, read from its header; nothing is decoded or
+/// decompressed.
 ///
 /// # Errors
 /// When the bytes do not begin like such a picture.
 pub fn size(bytes: &[u8]) -> Result<Size, PhotoError> {
     let format = Format::of(bytes)?;
-    match ImageReader::with_format(Cursor::new(bytes), format.into()).into_dimensions() {
-        Ok((width, height)) => Ok(Size::new(width, height)),
-        Err(error) => Err(PhotoError::Damaged { format, reason: error.to_string() }),
+    let damaged = |reason: String| PhotoError::Damaged { format, reason };
+    match format {
+        Format::Png => png_size(bytes).ok_or_else(|| damaged("it does not begin with its size".into())),
+        Format::Jpeg => {
+            let dimensions = ImageReader::with_format(Cursor::new(bytes), format.into()).into_dimensions();
+            let (width, height) = dimensions.map_err(|error| damaged(error.to_string()))?;
+            Ok(Size::new(width, height))
+        }
     }
+}
+
+/// The size in the chunk IHDR, which comes first (PNG specification, 5.6).
+fn png_size(bytes: &[u8]) -> Option<Size> {
+    let (kind, sides) = bytes.get(12..24)?.split_at(4);
+    let side = |at: usize| Some(u32::from_be_bytes(*sides[at..].first_chunk()?));
+    if kind == b"IHDR" { Some(Size::new(side(0)?, side(4)?)) } else { None }
 }
 
 /// Decodes a JPEG or PNG file, whatever its name; transparency is dropped.
@@ -98,7 +115,7 @@ pub fn size(bytes: &[u8]) -> Result<Size, PhotoError> {
 /// When the bytes are no such picture, are damaged, or the picture is too large.
 pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<RgbImage, PhotoError> {
     let format = Format::of(bytes)?;
-    decode_as(bytes, format.into(), orientation).map_err(|error| match error {
+    decode_as(bytes, format.into(), size(bytes)?, orientation).map_err(|error| match error {
         ImageError::Limits(limits) if !matches!(limits.kind(), LimitErrorKind::Unsupported { .. }) => {
             PhotoError::TooLarge
         }
@@ -106,11 +123,13 @@ pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<RgbImage, PhotoE
     })
 }
 
-fn decode_as(bytes: &[u8], format: ImageFormat, orientation: Orientation) -> Result<RgbImage, ImageError> {
+fn decode_as(bytes: &[u8], format: ImageFormat, size: Size, orientation: Orientation) -> Result<RgbImage, ImageError> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MOST_PIXELS_A_SIDE);
     limits.max_image_height = Some(MOST_PIXELS_A_SIDE);
-    limits.max_alloc = Some(MOST_BYTES);
+    let pixels = u64::from(size.width).saturating_mul(size.height.into());
+    let bytes_needed = pixels.saturating_mul(MOST_BYTES_A_PIXEL).saturating_add(MOST_BYTES_BESIDE);
+    limits.max_alloc = Some(bytes_needed.min(MOST_BYTES));
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;

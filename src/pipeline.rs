@@ -10,12 +10,14 @@ use crate::{
     decode::{DecodeError, Decoder, Thresholds},
     detection::Detection,
     frame::{Frame, Motion},
+    geometry::Size,
     infer::{Engine, InferError, Remedy},
     mailbox::{Mailroom, Next},
     manifest::{Input, Manifest},
     preprocess::{self, PreprocessError},
     publish::bus::Bus,
     scene::{Scene, Timings},
+    still::{Seen, Still},
 };
 use arc_swap::ArcSwap;
 use memory::Memory;
@@ -32,8 +34,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// After this many failed runs in a row the engine is given up.
 const FAILURES_IN_A_ROW: u32 = 10;
 
-/// What counts as a detection, by camera; may be replaced while the loop runs.
-pub type CameraThresholds = ArcSwap<BTreeMap<CameraName, Thresholds>>;
+/// What counts as a detection.
+#[derive(Clone, Debug)]
+pub struct AllThresholds {
+    /// By camera.
+    pub cameras: BTreeMap<CameraName, Thresholds>,
+    /// On single pictures.
+    pub stills: Thresholds,
+}
+
+/// [`AllThresholds`] that may be replaced while the loop runs.
+pub type LiveThresholds = ArcSwap<AllThresholds>;
 
 /// Why the loop can not go on.
 #[derive(Debug, thiserror::Error)]
@@ -125,24 +136,55 @@ impl Stages {
             let timings = Timings { wait: taken - frame.arrived, ..Timings::default() };
             return Ok(self.scene(camera, frame, timings, found));
         }
-        let Network { engine, decoder, input, .. } = &mut self.network;
-        preprocess::fill(&frame.pixels, input, engine.input())?;
-        let filled = Instant::now();
-        engine.run()?;
-        let ran = Instant::now();
-        decoder.decode(&**engine, thresholds, &mut self.found)?;
-        let decoded = Instant::now();
-        let timings = Timings {
-            wait: taken - frame.arrived,
-            preprocess: filled - taken,
-            infer: ran - filled,
-            decode: decoded - ran,
-            ..Timings::default()
-        };
+        let timings = self.look(thresholds, |input, tensor| preprocess::fill(&frame.pixels, input, tensor))?;
+        let timings = Timings { wait: taken - frame.arrived, ..timings };
         if frame.motion != Motion::Unmeasured {
             self.memory.keep(&camera, &self.found);
         }
         Ok(self.scene(camera, frame, timings, self.found.clone()))
+    }
+
+    /// Takes a single picture through all stages and answers who waits for it; nothing is done when nobody does any
+    /// more.
+    ///
+    /// # Errors
+    /// When the network fails, or its output has not the form the manifest says. The one who waits then gets nothing.
+    pub fn answer(&mut self, still: Still, thresholds: &Thresholds) -> Result<(), PipelineError> {
+        let taken = Instant::now();
+        let Still { picture, score, decoding, arrived, answer } = still;
+        if answer.is_closed() {
+            return Ok(());
+        }
+        let lowered = score.map(|score| thresholds.at(score));
+        let timings = self.look(lowered.as_ref().unwrap_or(thresholds), |input, tensor| {
+            preprocess::fill_from_still(&picture, input, tensor)
+        })?;
+        let seen = Seen {
+            size: Size::new(picture.width(), picture.height()),
+            decoding,
+            timings: Timings { wait: taken - arrived, ..timings },
+            provider: self.network.provider.clone(),
+            model: self.network.model.clone(),
+            detections: self.found.clone(),
+        };
+        let _ = answer.send(seen); // an error means that the caller has gone
+        Ok(())
+    }
+
+    /// Lets `fill` fill the input tensor, runs the network and puts what it sees into `found`.
+    fn look(
+        &mut self,
+        thresholds: &Thresholds,
+        fill: impl FnOnce(&Input, &mut [f32]) -> Result<(), PreprocessError>,
+    ) -> Result<Timings, PipelineError> {
+        let Network { engine, decoder, input, .. } = &mut self.network;
+        let began = Instant::now();
+        fill(input, engine.input())?;
+        let filled = Instant::now();
+        engine.run()?;
+        let ran = Instant::now();
+        decoder.decode(&**engine, thresholds, &mut self.found)?;
+        Ok(Timings { preprocess: filled - began, infer: ran - filled, decode: ran.elapsed(), ..Timings::default() })
     }
 
     fn scene(&self, camera: CameraName, frame: &Frame, timings: Timings, detections: Vec<Detection>) -> Scene {
@@ -162,7 +204,8 @@ impl Stages {
     }
 }
 
-/// Serves the mailroom until it closes: the latest frame of each camera in turn becomes a scene on the bus.
+/// Serves the mailroom until it closes: the latest frame of each camera in turn becomes a scene on the bus, and single
+/// pictures, which have one turn among the cameras, are answered.
 ///
 /// # Errors
 /// When the network fails ten times in a row, or once in a way that only a restart of the process can
@@ -170,7 +213,7 @@ impl Stages {
 pub fn run(
     mailroom: &mut Mailroom,
     stages: &mut Stages,
-    thresholds: &CameraThresholds,
+    thresholds: &LiveThresholds,
     bus: &Bus,
 ) -> Result<(), PipelineError> {
     let mut failures = 0;
@@ -179,23 +222,27 @@ pub fn run(
         mailroom.rest(pace.left(Instant::now(), *bus.limit_fps.borrow()));
         let next = mailroom.next(PATIENCE);
         stages.succeed(thresholds);
-        let (camera, frame) = match next {
-            Next::Frame(camera, frame) => (camera, frame),
+        let (taken, thresholds) = (Instant::now(), thresholds.load());
+        let outcome = match next {
+            Next::Frame(camera, frame) => {
+                let Some(thresholds) = thresholds.cameras.get(&camera) else { continue }; // removed in the meantime
+                let scene = stages.process(camera.clone(), &frame, thresholds);
+                let scene =
+                    scene.inspect_err(|error| tracing::error!(%camera, seq = frame.stamp.seq, "frame lost: {error}"));
+                scene.map(|scene| bus.publish(Scene { notes: bus.notes(), ..scene }))
+            }
+            Next::Still(still) => {
+                let answered = stages.answer(still, &thresholds.stills);
+                answered.inspect_err(|error| tracing::error!("a single picture was not looked at: {error}"))
+            }
             Next::Idle => continue,
             Next::Closed => return Ok(()),
         };
-        pace.taken = Some(Instant::now());
-        let thresholds = thresholds.load();
-        let Some(thresholds) = thresholds.get(&camera) else { continue }; // removed while its frame lay in the mailbox
-        match stages.process(camera.clone(), &frame, thresholds) {
-            Ok(mut scene) => {
-                failures = 0;
-                scene.notes = bus.notes();
-                bus.publish(scene);
-            }
+        pace.taken = Some(taken);
+        match outcome {
+            Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
-                tracing::error!(%camera, seq = frame.stamp.seq, failures, "frame lost: {error}");
                 if failures == FAILURES_IN_A_ROW || error.needs_restart() {
                     return Err(error);
                 }
@@ -203,7 +250,6 @@ pub fn run(
         }
     }
 }
-
 /// Holds the loop back to a frame rate.
 #[derive(Debug, Default)]
 struct Pace {

@@ -8,7 +8,7 @@ use crate::{
     infer::{self, Runtime, Stuck, Watchdog},
     mailbox::Mailroom,
     model::Model,
-    pipeline::{self, CameraThresholds, PipelineError, Stages},
+    pipeline::{self, LiveThresholds, PipelineError, Stages},
     publish::bus::Bus,
     status::EnginePhase,
 };
@@ -25,7 +25,7 @@ pub(super) struct EngineThread {
 pub(super) struct Work {
     pub(super) config: infer::Config,
     pub(super) model: Model,
-    pub(super) thresholds: Arc<CameraThresholds>,
+    pub(super) thresholds: Arc<LiveThresholds>,
     pub(super) mailroom: Mailroom,
     pub(super) bus: Arc<Bus>,
     pub(super) swapper: Arc<Swapper>,

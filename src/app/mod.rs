@@ -15,9 +15,10 @@ pub use failure::Failure;
 
 use crate::{
     config::{Config, Mistakes},
+    lane::Lane,
     mailbox::{Desk, Mailroom},
     ops::systemd,
-    pipeline::CameraThresholds,
+    pipeline::LiveThresholds,
     publish::{bus::Bus, http},
 };
 use cameras::Cameras;
@@ -27,6 +28,7 @@ use signals::Signals;
 use std::{
     io,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 use swap::Swapper;
@@ -69,17 +71,18 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
     let bus = Arc::new(Bus::default());
-    let thresholds = Arc::new(CameraThresholds::from_pointee(plan.thresholds));
+    let thresholds = Arc::new(LiveThresholds::from_pointee(plan.thresholds));
     let swapper = Swapper::new(config, reread, plan.model.clone(), thresholds.clone(), bus.clone());
     let mut applied = swapper.applied();
+    let (mailroom, desk) = Mailroom::new();
+    let lane = serve_stills(&desk)?;
     tokio::spawn(swapper.clone().obey(signals::hangup()?));
-    let api = http::Api::new(bus.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
+    let api = http::Api::new(bus.clone(), lane.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
     let api = api.with_models(Arc::new(swapper.clone()));
     let listener = listen(&config.http).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));
 
-    let (mailroom, desk) = Mailroom::new();
     let input = plan.model.manifest.input.size();
     let mut cameras = Cameras::new(bus.clone(), desk.clone());
     cameras.apply(plan.cameras).await;
@@ -112,8 +115,20 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     systemd::stopping();
     heart.abort();
     tokio::spawn(signals.end_at_once());
-    stop_in_order(cameras, &desk, engine, &stop, server).await;
+    stop_in_order(cameras, &lane, &desk, engine, &stop, server).await;
     outcome
+}
+
+/// The lane of single pictures, and a thread that decodes them until it is closed.
+fn serve_stills(desk: &Desk) -> Result<Lane, Failure> {
+    let (lane, desk) = (Lane::default(), desk.clone());
+    let thread = thread::Builder::new().name("stills".into());
+    let serve = {
+        let lane = lane.clone();
+        move || lane.serve(&desk)
+    };
+    thread.spawn(serve).map_err(|error| Failure::Other(error.into()))?;
+    Ok(lane)
 }
 
 async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {
@@ -133,12 +148,14 @@ async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {
 /// Cameras first, so that nothing new comes; then inference, then those who read.
 async fn stop_in_order(
     cameras: Cameras,
+    lane: &Lane,
     desk: &Desk,
     engine: EngineThread,
     stop: &CancellationToken,
     server: JoinHandle<io::Result<()>>,
 ) {
     cameras.stop(Instant::now() + STOP_DEADLINE).await;
+    lane.close();
     desk.close();
     engine.join(STOP_DEADLINE).await;
     stop.cancel();

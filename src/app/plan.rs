@@ -4,10 +4,11 @@ use super::Failure;
 use crate::{
     camera::CameraName,
     config::{CameraConfig, Config},
-    decode::Thresholds,
+    decode::{self, Thresholds, UnknownClass},
     geometry::Size,
     manifest::Manifest,
     model::{self, Model},
+    pipeline::AllThresholds,
     source,
 };
 use std::{collections::BTreeMap, path::Path};
@@ -22,7 +23,7 @@ const ARGUS_RESTART_REQUEST: &str = "/run/sightd/restart-nvargus";
 pub(super) struct Plan {
     pub(super) model: Model,
     pub(super) cameras: Vec<PlannedCamera>,
-    pub(super) thresholds: BTreeMap<CameraName, Thresholds>,
+    pub(super) thresholds: AllThresholds,
 }
 
 /// One camera of the plan.
@@ -39,7 +40,7 @@ impl Plan {
     pub(super) fn new(config: &Config) -> Result<Self, Failure> {
         let model =
             model::find(&config.model.name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
-        let thresholds = resolve(&wanted_cameras(config), &model.manifest)?;
+        let thresholds = resolve(config, &model.manifest)?;
         let cameras = planned_cameras(config, model.manifest.input.size());
         Ok(Self { model, cameras, thresholds })
     }
@@ -49,7 +50,8 @@ impl Plan {
 pub(super) fn wanted_cameras(config: &Config) -> BTreeMap<CameraName, CameraConfig> {
     let mut wanted = config.camera.clone();
     if wanted.is_empty() {
-        wanted.insert(CameraName::default(), CameraConfig::default());
+        let camera = CameraConfig { detection: config.detection.clone(), ..CameraConfig::default() };
+        wanted.insert(CameraName::default(), camera);
     }
     wanted
 }
@@ -65,20 +67,24 @@ pub(super) fn planned_cameras(config: &Config, input: Size) -> Vec<PlannedCamera
     wanted_cameras(config).into_iter().map(planned).collect()
 }
 
-/// Every camera's thresholds by class id, or all class names that the model does not have.
-pub(super) fn resolve(
-    cameras: &BTreeMap<CameraName, CameraConfig>,
-    manifest: &Manifest,
-) -> Result<BTreeMap<CameraName, Thresholds>, Failure> {
-    let mut resolved = BTreeMap::new();
+/// What counts as a detection, by class id, or all class names that the model does not have.
+pub(super) fn resolve(config: &Config, manifest: &Manifest) -> Result<AllThresholds, Failure> {
     let mut unknown = Vec::new();
-    for (name, camera) in cameras {
-        match Thresholds::resolve(&camera.detection, &manifest.labels) {
-            Ok(thresholds) => drop(resolved.insert(name.clone(), thresholds)),
-            Err(classes) => unknown.extend(classes.iter().map(|class| format!("camera.{name}.detection: {class}"))),
-        }
+    let mut resolve = |key: &str, detection: &decode::Config| {
+        let complain =
+            |classes: Vec<UnknownClass>| unknown.extend(classes.iter().map(|class| format!("{key}: {class}")));
+        Thresholds::resolve(detection, &manifest.labels).map_err(complain).ok()
+    };
+    let stills = resolve("detection", &config.detection);
+    let cameras = wanted_cameras(config).into_iter().filter_map(|(name, camera)| {
+        let thresholds = resolve(&format!("camera.{name}.detection"), &camera.detection)?;
+        Some((name, thresholds))
+    });
+    let cameras = cameras.collect();
+    match stills {
+        Some(stills) if unknown.is_empty() => Ok(AllThresholds { cameras, stills }),
+        _ => Err(Failure::Config(anyhow::anyhow!(unknown.join("\n")))),
     }
-    if unknown.is_empty() { Ok(resolved) } else { Err(Failure::Config(anyhow::anyhow!(unknown.join("\n")))) }
 }
 
 fn source_of(camera: &CameraConfig, config: &Config) -> source::Config {

@@ -1,15 +1,12 @@
 //! Changes the model while the daemon serves: on a client's request, or on SIGHUP when the configuration names another.
 
-use super::{
-    Reread,
-    plan::{resolve, wanted_cameras},
-};
+use super::{Reread, plan::resolve};
 use crate::{
     config::Config,
     geometry::Size,
     infer::Runtime,
     model::{self, Model},
-    pipeline::{CameraThresholds, HandOverError, Network, Succession},
+    pipeline::{HandOverError, LiveThresholds, Network, Succession},
     publish::{
         bus::Bus,
         http::{ModelControl, ModelRefusal},
@@ -36,7 +33,7 @@ pub(super) struct Swapper {
     reread: Reread,
     /// The size of the pixels that the cameras deliver.
     size: Size,
-    thresholds: Arc<CameraThresholds>,
+    thresholds: Arc<LiveThresholds>,
     bus: Arc<Bus>,
     running: OnceLock<Running>,
     /// Held by a change under way.
@@ -48,7 +45,7 @@ impl Swapper {
         config: &Config,
         reread: Reread,
         model: Model,
-        thresholds: Arc<CameraThresholds>,
+        thresholds: Arc<LiveThresholds>,
         bus: Arc<Bus>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -117,7 +114,7 @@ impl Swapper {
         let new = Config { camera, model: wanted, detection, ..old };
         let found = model::find(&new.model.name, &new.model.folders)?;
         if (&found.sha256, &found.manifest) == (&model.sha256, &model.manifest) {
-            self.thresholds.store(Arc::new(resolve(&wanted_cameras(&new), &found.manifest)?));
+            self.thresholds.store(Arc::new(resolve(&new, &found.manifest)?));
             tracing::info!("what counts as a detection was read anew; the model is the same");
         } else {
             self.let_serve(&new, found)?;
@@ -144,7 +141,7 @@ impl Swapper {
         if new != self.size {
             return Err(HandOverError::OtherSize { running: self.size, new }.into());
         }
-        let thresholds = resolve(&wanted_cameras(config), &found.manifest)?;
+        let thresholds = resolve(config, &found.manifest)?;
         tracing::info!(model = found.manifest.name, "opening it beside the model that serves");
         let engine = runtime.open(&config.runtime, &found.path, &found.manifest, &|_| {})?;
         let info = Arc::new(engine.info().clone());

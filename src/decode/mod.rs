@@ -12,7 +12,8 @@ mod postprocessed;
 mod ssd;
 mod thresholds;
 
-pub use thresholds::{BadFraction, ClassRule, Config, Fraction, Overlaps, Thresholds, UnknownClass};
+pub use crate::fraction::{BadFraction, Fraction};
+pub use thresholds::{ClassRule, Config, Overlaps, Thresholds, UnknownClass};
 
 use crate::{
     detection::Detection,

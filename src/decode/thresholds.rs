@@ -1,46 +1,9 @@
 //! Which detections are wanted: the configuration by class name, and its resolved form by class id.
 
 use super::logit;
+use crate::fraction::Fraction;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, num::NonZeroU16, str::FromStr};
-
-/// A share between 0 and 1, both included.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f32")]
-pub struct Fraction(f32);
-
-/// Why something is no [`Fraction`].
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not between 0 and 1")]
-pub struct BadFraction(String);
-
-impl Fraction {
-    /// `value`, if it is between 0 and 1.
-    pub const fn new(value: f32) -> Option<Self> {
-        if value >= 0.0 && value <= 1.0 { Some(Self(value)) } else { None }
-    }
-
-    /// The number itself.
-    pub fn get(self) -> f32 {
-        self.0
-    }
-}
-
-impl TryFrom<f32> for Fraction {
-    type Error = BadFraction;
-
-    fn try_from(value: f32) -> Result<Self, BadFraction> {
-        Self::new(value).ok_or_else(|| BadFraction(value.to_string()))
-    }
-}
-
-impl FromStr for Fraction {
-    type Err = BadFraction;
-
-    fn from_str(text: &str) -> Result<Self, BadFraction> {
-        text.parse().ok().and_then(Self::new).ok_or_else(|| BadFraction(text.into()))
-    }
-}
+use std::{collections::BTreeMap, num::NonZeroU16};
 
 /// Which detections are wanted, as a user writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,8 +26,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            score: Fraction(0.5),
-            iou: Fraction(0.6),
+            score: const { Fraction::new(0.5).unwrap() },
+            iou: const { Fraction::new(0.6).unwrap() },
             overlaps: Overlaps::Suppress,
             max_detections: const { NonZeroU16::new(100).unwrap() },
             only: Vec::new(),
@@ -161,6 +124,13 @@ impl Thresholds {
         Self { scores, gates, max_iou, overlaps: Overlaps::Suppress, max_detections }
     }
 
+    /// The same with `score` for every class that is not switched off.
+    #[must_use]
+    pub fn at(&self, score: Fraction) -> Self {
+        let scores = self.scores.iter().map(|old| old.map(|_| score.get())).collect();
+        Self { overlaps: self.overlaps, ..Self::new(scores, self.max_iou, self.max_detections) }
+    }
+
     /// The score that detections of class `id` must exceed; `None` if the class is switched off or unknown.
     pub fn score(&self, id: u32) -> Option<f32> {
         self.scores.get(id as usize).copied().flatten()
@@ -209,6 +179,8 @@ mod tests {
         assert_eq!(thresholds.scores, [None, Some(0.9), None, None, Some(0.4)]);
         assert_eq!(thresholds.score(1), Some(0.9));
         assert_eq!(thresholds.score(99), None);
+        let lower = thresholds.at(Fraction::new(0.2).unwrap());
+        assert_eq!(lower.scores, [None, Some(0.2), None, None, Some(0.2)]);
     }
 
     #[test]

@@ -8,10 +8,9 @@
 //!  frees the old network ◀──old────────
 //! ```
 
-use super::{CameraThresholds, Network, Stages};
-use crate::{camera::CameraName, decode::Thresholds, geometry::Size};
+use super::{AllThresholds, LiveThresholds, Network, Stages};
+use crate::geometry::Size;
 use std::{
-    collections::BTreeMap,
     mem,
     sync::{
         Arc,
@@ -22,7 +21,7 @@ use std::{
 /// A network that is to take over, and where the answer goes: the old network, or why it stays.
 struct Heir {
     network: Network,
-    thresholds: BTreeMap<CameraName, Thresholds>,
+    thresholds: AllThresholds,
     answer: SyncSender<Result<Network, HandOverError>>,
 }
 
@@ -54,11 +53,7 @@ impl Succession {
     ///
     /// # Errors
     /// When the old network stays; `network` is then freed.
-    pub fn hand_over(
-        &self,
-        network: Network,
-        thresholds: BTreeMap<CameraName, Thresholds>,
-    ) -> Result<(), HandOverError> {
+    pub fn hand_over(&self, network: Network, thresholds: AllThresholds) -> Result<(), HandOverError> {
         let (answer, answered) = sync_channel(1);
         let ended = |_| HandOverError::Ended;
         self.heirs.send(Heir { network, thresholds, answer }).map_err(|_| HandOverError::Ended)?;
@@ -87,7 +82,7 @@ impl Heirs {
 
 impl Stages {
     /// Lets an heir take over, if one waits. Costs next to nothing when none does.
-    pub(super) fn succeed(&mut self, thresholds: &CameraThresholds) {
+    pub(super) fn succeed(&mut self, thresholds: &LiveThresholds) {
         let Ok(Heir { network, thresholds: new_thresholds, answer }) = self.heirs.receiver.try_recv() else { return };
         let (running, new) = (self.network.input.size(), network.input.size());
         let outcome = if running == new {
@@ -107,8 +102,8 @@ impl Stages {
 mod tests {
     use super::*;
     use crate::{
-        camera::CameraStatus,
-        decode::Fraction,
+        camera::{CameraName, CameraStatus},
+        decode::{Fraction, Thresholds},
         frame::{Frame, Motion, Pixels, Stamp},
         infer::replay::{Prepared, Replay},
         mailbox::Mailroom,
@@ -118,7 +113,7 @@ mod tests {
     };
     use arc_swap::ArcSwap;
     use bytes::Bytes;
-    use std::{thread, time::Instant};
+    use std::{collections::BTreeMap, thread, time::Instant};
 
     /// A network with a single anchor and one class.
     fn manifest(name: &str, side: u32) -> Manifest {
@@ -177,9 +172,10 @@ mod tests {
         Frame { stamp, source_size: size, pixels, motion: Motion::Unmeasured, arrived: now }
     }
 
-    fn thresholds(camera: &CameraName, score: f32) -> BTreeMap<CameraName, Thresholds> {
+    fn thresholds(camera: &CameraName, score: f32) -> AllThresholds {
         let fraction = |value: f32| Fraction::try_from(value).unwrap();
-        BTreeMap::from([(camera.clone(), Thresholds::uniform(fraction(score), 2, fraction(0.6), 10))])
+        let stills = Thresholds::uniform(fraction(score), 2, fraction(0.6), 10);
+        AllThresholds { cameras: BTreeMap::from([(camera.clone(), stills.clone())]), stills }
     }
 
     #[test]
@@ -230,7 +226,8 @@ mod tests {
         let mut stages = Stages::new(engine, &manifest).unwrap();
         let limits = thresholds(&camera, 0.4);
         let look = |stages: &mut Stages, motion| {
-            let scene = stages.process(camera.clone(), &Frame { motion, ..frame(1, 4) }, &limits[&camera]).unwrap();
+            let scene =
+                stages.process(camera.clone(), &Frame { motion, ..frame(1, 4) }, &limits.cameras[&camera]).unwrap();
             assert_eq!(scene.motion, motion);
             scene.detections.len()
         };

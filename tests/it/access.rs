@@ -64,6 +64,7 @@ async fn every_route_asks_for_its_token() {
         ("GET", "/system", For::Readers),
         ("GET", "/version", For::Readers),
         ("GET", "/openapi.json", For::Readers),
+        ("POST", "/detect", For::Readers),
         ("POST", "/logout", For::Readers),
         ("GET", "/nowhere", For::Readers),
     ];
@@ -195,6 +196,6 @@ async fn who_guesses_is_slowed_down() {
 async fn an_open_network_needs_a_word() {
     let config = Config { listen: "0.0.0.0:0".parse().unwrap(), ..Config::default() };
     let bus = std::sync::Arc::default();
-    let refusal = sightd::publish::http::Api::new(bus, &config).err().unwrap().to_string();
+    let refusal = sightd::publish::http::Api::new(bus, Default::default(), &config).err().unwrap().to_string();
     assert!(refusal.contains("http.token_file") && refusal.contains("http.allow_anonymous"), "{refusal}");
 }

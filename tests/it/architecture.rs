@@ -9,8 +9,21 @@ use std::{
 
 /// The rooms of src/, lowest first: a room may import rooms of lower levels only.
 const LEVELS: &[&[&str]] = &[
-    &["board", "camera", "detection", "frame", "geometry", "manifest", "scene", "status", "tensor"],
+    &[
+        "board",
+        "camera",
+        "detection",
+        "fraction",
+        "frame",
+        "geometry",
+        "manifest",
+        "scene",
+        "status",
+        "still",
+        "tensor",
+    ],
     &["draw", "mailbox", "photo", "pictures"],
+    &["lane"],
     &["source", "preprocess", "infer", "decode", "publish", "ops"],
     &["model"],
     &["config", "pipeline", "detect"],

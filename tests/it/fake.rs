@@ -7,17 +7,21 @@ use sightd::{
     detection::Detection,
     frame::{Picture, Stamp},
     geometry::{Rect, Size},
+    lane::Lane,
+    mailbox::{Desk, Mailroom, Next},
     publish::{
         bus::{Bus, CameraFeed},
         http,
     },
     scene::{Scene, Timings},
     status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus},
+    still::Seen,
 };
 use std::{
     io::Cursor,
     net::SocketAddr,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -29,6 +33,8 @@ pub const SIZE: Size = Size::new(640, 360);
 /// A bus with an engine that is ready, served on a port of its own.
 pub struct Daemon {
     pub bus: Arc<Bus>,
+    pub lane: Lane,
+    desk: Desk,
     pub address: SocketAddr,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
@@ -46,9 +52,10 @@ impl Daemon {
         let listener = TcpListener::bind((config.listen.ip(), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let api = http::Api::new(bus.clone(), config).unwrap();
+        let (lane, desk) = still_engine();
+        let api = http::Api::new(bus.clone(), lane.clone(), config).unwrap();
         let server = tokio::spawn(http::serve(listener, api, stop.clone()));
-        Self { bus, address, stop, server }
+        Self { bus, lane, desk, address, stop, server }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -71,9 +78,52 @@ impl Daemon {
 
     /// Stops and waits until everything has ended.
     pub async fn stop(self) {
+        self.lane.close();
+        self.desk.close();
         self.stop.cancel();
         self.server.await.unwrap().unwrap();
     }
+}
+
+/// A lane whose pictures all show [`seen_on`] them.
+fn still_engine() -> (Lane, Desk) {
+    let (mut mailroom, desk) = Mailroom::new();
+    let lane = Lane::default();
+    thread::spawn({
+        let (lane, desk) = (lane.clone(), desk.clone());
+        move || lane.serve(&desk)
+    });
+    thread::spawn(move || {
+        loop {
+            match mailroom.next(Duration::from_secs(1)) {
+                Next::Still(still) => {
+                    let size = Size::new(still.picture.width(), still.picture.height());
+                    let least = still.score.map_or(0.5, |score| score.get());
+                    let seen = Seen {
+                        size,
+                        decoding: still.decoding,
+                        timings: Timings { infer: Duration::from_millis(18), ..Timings::default() },
+                        provider: "cpu".into(),
+                        model: "fake-ssd".into(),
+                        detections: seen_on().into_iter().filter(|detection| detection.score > least).collect(),
+                    };
+                    let _ = still.answer.send(seen);
+                }
+                Next::Frame(..) | Next::Idle => {}
+                Next::Closed => return,
+            }
+        }
+    });
+    (lane, desk)
+}
+
+/// What the fake engine sees on every single picture.
+pub fn seen_on() -> Vec<Detection> {
+    vec![
+        detection("person", 0.875, [0.25, 0.125, 0.5, 0.75]),
+        detection("dog", 0.625, [0.5, 0.5, 0.75, 1.0]),
+        detection("bicycle", 0.375, [0.0, 0.0, 0.125, 0.25]),
+    ]
 }
 
 pub fn running() -> CameraStatus {

@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod decode;
 mod detect;
+mod detect_api;
 mod doctor;
 mod engine_cache;
 mod engine_exits;

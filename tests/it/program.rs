@@ -92,6 +92,17 @@ impl Daemon {
         })
     }
 
+    /// Status and body of a POST.
+    pub fn post(&self, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
+        let request =
+            reqwest::Client::new().post(format!("{}{path}", self.url())).header("content-type", kind).body(body);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
+    }
+
     /// The first scene of the first camera that `fits`.
     pub fn wait_for(&self, fits: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();

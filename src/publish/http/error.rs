@@ -1,6 +1,10 @@
 //! Errors as RFC 9457 problem documents.
 
-use super::admin::ModelRefusal;
+use super::{admin::ModelRefusal, look::UPLOAD_PATIENCE};
+use crate::{
+    lane::{LookError, Refusal},
+    photo::PhotoError,
+};
 use axum::{
     Json,
     extract::{
@@ -62,6 +66,27 @@ pub(super) enum ApiError {
     /// The model stays what it is.
     #[error(transparent)]
     Model(#[from] ModelRefusal),
+    /// The body is not of a kind that is taken.
+    #[error("{0}")]
+    UnsupportedType(String),
+    /// The body has too many bytes.
+    #[error("the body is too large: up to {0} bytes are taken")]
+    LargeBody(usize),
+    /// The body broke off.
+    #[error("the body broke off before its end")]
+    BrokenBody,
+    /// The body came too slowly.
+    #[error("the body did not arrive within {}", seconds(&UPLOAD_PATIENCE))]
+    SlowUpload,
+    /// Too many pictures wait.
+    #[error("{0}: try again in a moment")]
+    Lane(#[from] Refusal),
+    /// The picture was not looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// The engine took too long.
+    #[error("the engine did not come to the picture within {}", seconds(.0))]
+    Overdue(Duration),
     /// A handler failed in a way it should not.
     #[error("the request could not be answered; the log says why")]
     Internal,
@@ -91,7 +116,7 @@ impl ApiError {
         match self {
             Self::NotFound | Self::UnknownCamera(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
             Self::NoPicture { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
@@ -100,6 +125,15 @@ impl ApiError {
             Self::Model(ModelRefusal::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Model(ModelRefusal::Busy) => StatusCode::CONFLICT,
             Self::Model(ModelRefusal::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UnsupportedType(_) | Self::Look(LookError::Photo(PhotoError::Unknown)) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            Self::LargeBody(_) | Self::Look(LookError::TooLarge { .. } | LookError::Photo(PhotoError::TooLarge)) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Self::SlowUpload => StatusCode::REQUEST_TIMEOUT,
+            Self::Look(LookError::Photo(PhotoError::Damaged { .. })) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Lane(_) | Self::Look(LookError::NoAnswer) | Self::Overdue(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -110,9 +144,11 @@ impl ApiError {
             Self::NoToken | Self::WrongToken => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::TooManyFailures(wait) => Some((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))),
             Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
-            Self::NoPicture { .. } | Self::Model(ModelRefusal::NotReady) => {
-                Some((header::RETRY_AFTER, HeaderValue::from_static("2")))
-            }
+            Self::NoPicture { .. }
+            | Self::Model(ModelRefusal::NotReady)
+            | Self::Lane(_)
+            | Self::Look(LookError::NoAnswer)
+            | Self::Overdue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             _ => None,
         }
     }

@@ -8,8 +8,10 @@ mod admin;
 mod cameras;
 mod config;
 mod dashboard;
+mod detect;
 mod error;
 mod live;
+mod look;
 mod scenes;
 mod select;
 mod status;
@@ -21,9 +23,11 @@ pub use admin::{ModelControl, ModelRefusal};
 pub use config::Config;
 
 use super::bus::{Bus, CameraFeed};
+use crate::lane::Lane;
 use access::Access;
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, Uri, header},
     middleware,
     response::IntoResponse,
@@ -46,7 +50,6 @@ use tower_http::{
         predicate::{DefaultPredicate, NotForContentType, Predicate},
     },
     cors::CorsLayer,
-    limit::RequestBodyLimitLayer,
     set_header::SetResponseHeaderLayer,
 };
 use utoipa::OpenApi;
@@ -58,7 +61,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(1);
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// How much may wait unsent in a connection: more would only be old pictures and scenes.
 const UNSENT_BYTES: u32 = 64 * 1024;
-/// The largest body of a request.
+/// The largest body of a request, where it holds no picture.
 const LARGEST_BODY: usize = 64 * 1024;
 
 /// Why the API can not be built from its configuration.
@@ -83,19 +86,20 @@ pub enum SetupError {
 /// What the API answers from.
 pub struct Api {
     bus: Arc<Bus>,
+    lane: Lane,
     models: Option<Arc<dyn ModelControl>>,
     access: Access,
     origins: Vec<HeaderValue>,
 }
 
 impl Api {
-    /// The API over `bus`.
+    /// The API over `bus`, whose callers have single pictures looked at through `lane`.
     ///
     /// # Errors
     /// When the configuration would open the API to more than it says.
-    pub fn new(bus: Arc<Bus>, config: &Config) -> Result<Self, SetupError> {
+    pub fn new(bus: Arc<Bus>, lane: Lane, config: &Config) -> Result<Self, SetupError> {
         let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
-        Ok(Self { bus, models: None, access: Access::new(config)?, origins })
+        Ok(Self { bus, lane, models: None, access: Access::new(config)?, origins })
     }
 
     /// Lets admins change the model through `models`.
@@ -109,6 +113,7 @@ impl Api {
 /// What every handler sees.
 struct Shared {
     bus: Arc<Bus>,
+    lane: Lane,
     models: Option<Arc<dyn ModelControl>>,
     access: Access,
     stop: CancellationToken,
@@ -126,8 +131,8 @@ impl Shared {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
-    let Api { bus, models, access, origins } = api;
-    let shared = Arc::new(Shared { bus, models, access, stop: stop.clone(), started: Instant::now() });
+    let Api { bus, lane, models, access, origins } = api;
+    let shared = Arc::new(Shared { bus, lane, models, access, stop: stop.clone(), started: Instant::now() });
     let listener = listener.tap_io(|stream| {
         let socket = socket2::SockRef::from(&*stream);
         // Each only saves time or memory; a system without one of them serves all the same.
@@ -165,6 +170,7 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(scenes::detections))
         .routes(routes!(stream::events))
         .routes(routes!(stream::websocket))
+        .routes(routes!(detect::detect))
         .routes(routes!(cameras::list))
         .routes(routes!(cameras::one))
         .routes(routes!(live::snapshot))
@@ -193,7 +199,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(cors(origins))
         .with_state(shared)
         .layer(CompressionLayer::new().compress_when(compressible))
-        .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))

@@ -28,11 +28,29 @@ pub(super) struct StreamQuery {
     pub min_score: Option<f32>,
 }
 
+/// Names of classes, with commas between them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Labels(Vec<String>);
+
+impl From<String> for Labels {
+    fn from(list: String) -> Self {
+        Self(items(&list).map(String::from).collect())
+    }
+}
+
+impl Labels {
+    /// Whether `label` is one of them.
+    pub fn contain(&self, label: &str) -> bool {
+        self.0.iter().any(|known| known == label)
+    }
+}
+
 /// A [`StreamQuery`] that has been checked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
     cameras: Option<Vec<CameraName>>,
-    labels: Option<Vec<String>>,
+    labels: Option<Labels>,
     min_score: Option<f32>,
 }
 
@@ -52,7 +70,7 @@ impl Selection {
         };
         Ok(Self {
             cameras: query.camera.map(|list| items(&list).map(known).collect()).transpose()?,
-            labels: query.label.map(|list| items(&list).map(String::from).collect()),
+            labels: query.label.map(Labels::from),
             min_score: query.min_score,
         })
     }
@@ -73,7 +91,7 @@ impl Selection {
     /// Whether `detection` is wanted.
     pub fn wants(&self, detection: &Detection) -> bool {
         self.min_score.is_none_or(|least| detection.score >= least)
-            && self.labels.as_ref().is_none_or(|labels| labels.iter().any(|label| **label == *detection.label))
+            && self.labels.as_ref().is_none_or(|labels| labels.contain(&detection.label))
     }
 
     /// The wire form of `scene` with the wanted detections.

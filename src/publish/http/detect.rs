@@ -1,0 +1,130 @@
+//! POST /detect: a picture in, detections out.
+
+use super::{
+    Shared,
+    error::{ApiError, Params, Problem},
+    look::{self, LARGEST_PICTURE},
+    select::Labels,
+};
+use crate::{
+    detection::Detection,
+    fraction::Fraction,
+    geometry::Size,
+    publish::wire::{DetectionDto, millis},
+    still::Seen,
+};
+use axum::{
+    Json,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, sync::Arc};
+use utoipa::{IntoParams, ToSchema};
+
+/// What counts as a detection.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    /// The score a detection must exceed, for every class that the configuration does not switch off; without it what
+    /// `[detection]` says.
+    #[param(value_type = Option<f32>, minimum = 0, maximum = 1)]
+    min_score: Option<Fraction>,
+    /// Only detections with these labels; several labels with commas between them.
+    #[param(value_type = Option<String>, example = "person,dog")]
+    label: Option<Labels>,
+}
+
+/// What was seen on a picture.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Look)]
+pub(super) struct SeenDto<'a> {
+    /// Size of the picture in pixels, turned as its EXIF orientation says.
+    frame: Size,
+    /// Milliseconds spent in each stage.
+    timings_ms: SeenTimings,
+    /// The execution provider.
+    provider: &'a str,
+    /// The model's name.
+    model: &'a str,
+    /// What was found, by falling score.
+    detections: Vec<DetectionDto<'a>>,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LookTimings)]
+struct SeenTimings {
+    /// Decoding the picture.
+    picture: f64,
+    /// Waiting for the engine to be free.
+    wait: f64,
+    /// Filling the input tensor.
+    preprocess: f64,
+    /// The network.
+    infer: f64,
+    /// Decoding its output, and non-maximum suppression.
+    decode: f64,
+}
+
+impl<'a> SeenDto<'a> {
+    fn new(seen: &'a Seen, wanted: impl Fn(&Detection) -> bool) -> Self {
+        Self {
+            frame: seen.size,
+            timings_ms: SeenTimings {
+                picture: millis(seen.decoding),
+                wait: millis(seen.timings.wait),
+                preprocess: millis(seen.timings.preprocess),
+                infer: millis(seen.timings.infer),
+                decode: millis(seen.timings.decode),
+            },
+            provider: &seen.provider,
+            model: &seen.model,
+            detections: seen.detections.iter().filter(|detection| wanted(detection)).map(DetectionDto::from).collect(),
+        }
+    }
+}
+
+/// Detects in a picture.
+///
+/// The body is the JPEG or PNG file itself, of at most 10 MiB and 25 million pixels. Pictures wait in a bounded queue,
+/// callers and cameras taking turns; when it is full the answer is 503 and says when to try again.
+#[utoipa::path(post, path = "/detect", tag = "detections", params(Query),
+    request_body(description = "The picture", content(
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "application/octet-stream"))),
+    responses(
+        (status = 200, description = "What was seen", body = SeenDto<'static>),
+        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The picture came too slowly", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The picture is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Neither JPEG nor PNG", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The picture is damaged", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The queue is full or the engine not ready; see Retry-After", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn detect(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Params(Query { min_score, label }): Params<Query>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    check_type(request.headers())?;
+    let place = look::enter(&shared, peer.ip().to_canonical())?;
+    let seen = look::look(place, look::read(request.into_body()).await?, min_score).await?;
+    let wanted = |detection: &Detection| label.as_ref().is_none_or(|labels| labels.contain(&detection.label));
+    Ok(Json(SeenDto::new(&seen, wanted)).into_response())
+}
+
+/// Refuses bodies that say they are something else than a picture.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = kind.to_str().unwrap_or_default();
+    if kind.starts_with("image/") || kind.starts_with("application/octet-stream") {
+        return Ok(());
+    }
+    Err(ApiError::UnsupportedType(format!(
+        "the body is said to be {kind:?}: send the JPEG or PNG file itself as image/jpeg or image/png, at most \
+         {LARGEST_PICTURE} bytes"
+    )))
+}
