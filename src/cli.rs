@@ -10,7 +10,12 @@ use crate::{
     source,
 };
 use clap::{Args, Parser, Subcommand};
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 /// Object detection as a service.
 #[derive(Debug, Parser)]
@@ -98,12 +103,13 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run(args),
         Command::Check(args) => check(args),
         Command::Detect(args) => detect(args),
-        Command::Model(command) => command.run().map_err(Failure::Other),
+        Command::Model(command) => command.run(&mut io::stdout()).map_err(Failure::Other),
         Command::Doctor(DoctorCommand::Cameras { json }) => doctor_cameras(json),
         Command::Openapi => openapi(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Other(error)) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("sightd: {failure}");
             ExitCode::from(failure.exit_code())
@@ -125,8 +131,11 @@ fn detect(args: DetectCommand) -> Result<(), Failure> {
     let Loaded { config, .. } = read(Sources { file: args.file.config, flags: Vec::new() })?;
     let name = args.detect.model.as_ref().unwrap_or(&config.model.name);
     let model = model::find(name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
-    let mut out = std::io::stdout().lock();
-    detect::run(&args.detect, &model, &config.runtime, &config.detection, &mut out).map_err(Failure::Other)
+    if let Some(note) = model.note() {
+        eprintln!("sightd: {note}");
+    }
+    let out = &mut io::stdout();
+    detect::run(&args.detect, &model, &config.runtime, &config.detection, out).map_err(Failure::Other)
 }
 
 fn openapi() -> Result<(), Failure> {
@@ -161,10 +170,11 @@ fn read(sources: Sources) -> Result<Loaded, Failure> {
     config::load(&sources).map_err(|mistakes| Failure::Config(mistakes.into()))
 }
 
-/// Prints to standard output; a reader that has gone away is no error.
+/// Whether whoever read the output has gone away, as `head` does: no fault of ours, and nothing is left to do.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
 fn print(text: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Other(error.into())),
-        _ => Ok(()),
-    }
+    writeln!(io::stdout(), "{text}").map_err(|error| Failure::Other(error.into()))
 }

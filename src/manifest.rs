@@ -27,6 +27,13 @@ pub struct Manifest {
     pub decode: Decode,
 }
 
+impl Manifest {
+    /// Takes away the names of all classes but `wanted`, so that the others are as if the network did not know them.
+    pub fn keep_only(&mut self, wanted: &[String]) {
+        self.labels.iter_mut().skip(1).filter(|label| !wanted.contains(label)).for_each(String::clear);
+    }
+}
+
 /// The network's input: f32 `[1, 3, height, width]`, each value `pixel * scale + offset`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -37,6 +37,8 @@ pub struct EngineInfo {
     pub licence: Option<String>,
     /// Where the weights come from.
     pub source: Option<String>,
+    /// The network it runs in place of, if it does.
+    pub stands_in_for: Option<StoodInFor>,
     /// ONNX Runtime's version, for example `1.11.0`.
     pub runtime_version: String,
     /// The C API version that was negotiated.
@@ -52,6 +54,15 @@ impl EngineInfo {
     pub fn active_provider(&self) -> &str {
         self.providers.iter().find(|p| p.state == ProviderState::Active).map_or("none", |p| &p.name)
     }
+}
+
+/// A network that was asked for and is not here, so that another runs in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct StoodInFor {
+    /// Its name in the catalogue.
+    pub name: String,
+    /// How the one that runs differs from it, in words.
+    pub difference: String,
 }
 
 /// What became of one execution provider.

@@ -10,7 +10,7 @@ use crate::{
     model::Model,
     pipeline::{self, LiveThresholds, PipelineError, Stages},
     publish::bus::Bus,
-    status::EnginePhase,
+    status::{EngineInfo, EnginePhase},
 };
 use std::{sync::Arc, thread, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
@@ -71,7 +71,8 @@ fn serve(mut work: Work) -> Result<(), Failure> {
         bus.phase.send_replace(phase);
     };
     let engine = runtime.open(&work.config, &work.model.path, &work.model.manifest, &progress)?;
-    bus.engine.send_replace(Some(Arc::new(engine.info().clone())));
+    let info = EngineInfo { stands_in_for: work.model.stands_in_for.clone(), ..engine.info().clone() };
+    bus.engine.send_replace(Some(Arc::new(info)));
     let mut stages = Stages::new(engine, &work.model.manifest).map_err(|error| Failure::Config(error.into()))?;
     bus.phase.send_replace(EnginePhase::Ready);
     work.swapper.engine_runs(Running { runtime, succession: stages.succession() });

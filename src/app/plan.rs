@@ -7,7 +7,7 @@ use crate::{
     decode::{self, Thresholds, UnknownClass},
     geometry::Size,
     manifest::Manifest,
-    model::{self, Model},
+    model::{self, FindError, Model},
     pipeline::AllThresholds,
     source,
 };
@@ -38,12 +38,20 @@ pub(super) struct PlannedCamera {
 
 impl Plan {
     pub(super) fn new(config: &Config) -> Result<Self, Failure> {
-        let model =
-            model::find(&config.model.name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
+        let model = find_model(&config.model.name, config).map_err(|error| Failure::Config(error.into()))?;
         let thresholds = resolve(config, &model.manifest)?;
         let cameras = planned_cameras(config, model.manifest.input.size());
         Ok(Self { model, cameras, thresholds })
     }
+}
+
+/// The model `name`. When it stands in for another that is logged.
+pub(super) fn find_model(name: &str, config: &Config) -> Result<Model, FindError> {
+    let model = model::find(name, &config.model.folders)?;
+    if let Some(note) = model.note() {
+        tracing::warn!("{note}");
+    }
+    Ok(model)
 }
 
 /// The cameras of the configuration; without any, one called `default`.

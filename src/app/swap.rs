@@ -1,11 +1,14 @@
 //! Changes the model while the daemon serves: on a client's request, or on SIGHUP when the configuration names another.
 
-use super::{Reread, plan::resolve};
+use super::{
+    Reread,
+    plan::{find_model, resolve},
+};
 use crate::{
     config::Config,
     geometry::Size,
     infer::Runtime,
-    model::{self, Model},
+    model::Model,
     pipeline::{HandOverError, LiveThresholds, Network, Succession},
     publish::{
         bus::Bus,
@@ -112,8 +115,8 @@ impl Swapper {
         }
         let Config { camera, model: wanted, detection, .. } = read;
         let new = Config { camera, model: wanted, detection, ..old };
-        let found = model::find(&new.model.name, &new.model.folders)?;
-        if (&found.sha256, &found.manifest) == (&model.sha256, &model.manifest) {
+        let found = find_model(&new.model.name, &new)?;
+        if found == model {
             self.thresholds.store(Arc::new(resolve(&new, &found.manifest)?));
             tracing::info!("what counts as a detection was read anew; the model is the same");
         } else {
@@ -130,7 +133,7 @@ impl Swapper {
     /// Lets the model `name` serve.
     fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
         let config = self.config.borrow().clone();
-        let found = model::find(name, &config.model.folders)?;
+        let found = find_model(name, &config)?;
         self.let_serve(&config, found)
     }
 
@@ -144,7 +147,7 @@ impl Swapper {
         let thresholds = resolve(config, &found.manifest)?;
         tracing::info!(model = found.manifest.name, "opening it beside the model that serves");
         let engine = runtime.open(&config.runtime, &found.path, &found.manifest, &|_| {})?;
-        let info = Arc::new(engine.info().clone());
+        let info = Arc::new(EngineInfo { stands_in_for: found.stands_in_for.clone(), ..engine.info().clone() });
         succession.hand_over(Network::new(engine, &found.manifest)?, thresholds)?;
         self.bus.engine.send_replace(Some(info.clone()));
         *self.locked() = found;

@@ -72,8 +72,7 @@ impl Format {
                     model: &engine.model,
                     detections: seen.detections.iter().map(DetectionDto::from).collect(),
                 };
-                serde_json::to_writer(&mut *out, &line)?;
-                writeln!(out)?;
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
             }
             Self::Drawn(folder) => {
                 let target = target(folder, &seen.path);

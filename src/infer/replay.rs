@@ -40,6 +40,7 @@ impl Replay {
             model_sha256: String::new(),
             licence: None,
             source: None,
+            stands_in_for: None,
             runtime_version: "replay".to_owned(),
             runtime_api: 0,
             library: PathBuf::new(),

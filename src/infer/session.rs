@@ -38,6 +38,7 @@ impl Runtime {
             model_sha256,
             licence: manifest.licence.clone(),
             source: manifest.source.clone(),
+            stands_in_for: None,
             runtime_version: self.version().to_owned(),
             runtime_api: self.api(),
             library: self.library().to_owned(),

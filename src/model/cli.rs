@@ -9,6 +9,7 @@ use super::{
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Commands about models.
@@ -56,17 +57,17 @@ pub struct ImportArgs {
 }
 
 impl ModelCommand {
-    /// Does what the command says, and reports on the standard output.
+    /// Does what the command says, and reports to `out`.
     ///
     /// # Errors
     /// What went wrong, with the file and the way out.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self, out: &mut dyn Write) -> anyhow::Result<()> {
         match self {
-            Self::List(args) => catalog::run_list(args),
-            Self::Pull(args) => catalog::run_pull(args),
-            Self::Import(args) => run_import(args),
-            Self::Inspect(args) => inspect::run_inspect(&args),
-            Self::Eval(args) => eval::run(&args),
+            Self::List(args) => catalog::run_list(args, out),
+            Self::Pull(args) => catalog::run_pull(args, out),
+            Self::Import(args) => run_import(args, out),
+            Self::Inspect(args) => inspect::run_inspect(&args, out),
+            Self::Eval(args) => eval::run(&args, out),
         }
     }
 }
@@ -78,7 +79,7 @@ const TOLERANCE: f32 = 1e-4;
 ///
 /// # Errors
 /// Those of [`import::import`], [`import::write`], [`check::self_check`] and [`check::verify`].
-pub fn run_import(args: ImportArgs) -> anyhow::Result<()> {
+pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let stem = args.output.file_stem().context("--output names no file")?;
     let options = ImportOptions {
         name: Some(stem.to_string_lossy().into_owned()),
@@ -90,26 +91,26 @@ pub fn run_import(args: ImportArgs) -> anyhow::Result<()> {
     };
     let imported = import::import(&args.file, &options)?;
     let written = import::write(&imported, &args.output)?;
-    println!("{}", imported.report);
-    println!("wrote   {} and {}", written.onnx.display(), written.toml.display());
+    writeln!(out, "{}", imported.report)?;
+    writeln!(out, "wrote   {} and {}", written.onnx.display(), written.toml.display())?;
     match check::self_check(&written) {
         Ok(checked) => {
             for output in &checked.outputs {
                 let (name, shape) = (&output.name, &output.shape);
-                println!("ran     {name} {shape:?}: {:.4} to {:.4}", output.least, output.most);
+                writeln!(out, "ran     {name} {shape:?}: {:.4} to {:.4}", output.least, output.most)?;
             }
         }
         // Without ONNX Runtime the import is still of use, on another machine.
-        Err(CheckError::Infer(error)) if args.verify.is_none() => println!("not run {error}"),
+        Err(CheckError::Infer(error)) if args.verify.is_none() => writeln!(out, "not run {error}")?,
         Err(error) => return Err(error.into()),
     }
-    args.verify.map_or(Ok(()), |reference| verify(&written, &reference))
+    args.verify.map_or(Ok(()), |reference| verify(&written, &reference, out))
 }
 
-fn verify(written: &Written, reference: &Path) -> anyhow::Result<()> {
+fn verify(written: &Written, reference: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let differences = check::verify(written, reference)?;
     for difference in &differences {
-        println!("verified {} to within {:.1e}", difference.name, difference.largest);
+        writeln!(out, "verified {} to within {:.1e}", difference.name, difference.largest)?;
     }
     let worst = differences.iter().map(|d| d.largest).fold(0.0, f32::max);
     ensure!(

@@ -1,6 +1,9 @@
 //! From the name a user gives to a model's file.
 
-use super::load::{self, LoadError, Model};
+use super::{
+    catalog::{self, ResolveError, Resolved},
+    load::{self, LoadError, Model},
+};
 use std::path::{Path, PathBuf};
 
 /// Where models lie when the configuration names no folder: set-up's in a checkout, the operator's, the package's.
@@ -21,6 +24,19 @@ pub enum FindError {
         /// Where it was looked for.
         folders: Vec<PathBuf>,
     },
+    /// The catalogue knows it, and nothing that could run under its name is here.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// What would stand in for it does not know its classes.
+    #[error("{} can not stand in for {name}: it has no class {class:?}; `sightd model pull` brings one that has", path.display())]
+    WithoutClass {
+        /// What was asked for.
+        name: String,
+        /// The file that was found.
+        path: PathBuf,
+        /// The class.
+        class: String,
+    },
     /// It is there and can't be used.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -31,7 +47,8 @@ fn list(folders: &[PathBuf]) -> String {
 }
 
 /// Finds and loads the model `name`: a path (anything with a `/` or ending in `.onnx`), or a name that is looked up in
-/// `folders` and then in the usual places.
+/// `folders` and then in the usual places. Where the catalogue says that another network stands in for one that is
+/// not here, that one is loaded, with only those classes named that are wanted of it.
 ///
 /// # Errors
 /// When no file is found, or the one found can't be used.
@@ -41,9 +58,15 @@ pub fn find(name: &str, folders: &[PathBuf]) -> Result<Model, FindError> {
         return Ok(load::load(path)?);
     }
     let folders: Vec<_> = folders.iter().cloned().chain(FOLDERS.iter().map(PathBuf::from)).collect();
-    let found = folders.iter().map(|folder| folder.join(format!("{name}.onnx"))).find(|path| path.exists());
-    match found {
-        Some(path) => Ok(load::load(&path)?),
-        None => Err(FindError::Unknown { name: name.into(), folders }),
+    let file = |stem: &str| folders.iter().map(|folder| folder.join(format!("{stem}.onnx"))).find(|path| path.exists());
+    let Resolved { model, only, stands_in_for } = catalog::resolve(name, |stem| file(stem).is_some())?;
+    let path = file(&model).ok_or_else(|| FindError::Unknown { name: model, folders: folders.clone() })?;
+    let mut model = Model { stands_in_for, ..load::load(&path)? };
+    if let Some(class) = only.iter().find(|class| !model.manifest.labels.contains(class)) {
+        return Err(FindError::WithoutClass { name: name.into(), path, class: class.clone() });
     }
+    if !only.is_empty() {
+        model.manifest.keep_only(&only);
+    }
+    Ok(model)
 }

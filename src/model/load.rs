@@ -1,7 +1,7 @@
 //! Opens a model for the daemon: finds its manifest and checks that the file is the one described.
 
 use super::onnx::{MANIFEST_KEY, proto};
-use crate::manifest::Manifest;
+use crate::{manifest::Manifest, status::StoodInFor};
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A model file that was found complete, and its description.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// The ONNX file.
     pub path: PathBuf,
@@ -18,6 +18,17 @@ pub struct Model {
     pub sha256: String,
     /// What it says of itself.
     pub manifest: Manifest,
+    /// The network it runs in place of, if it does.
+    pub stands_in_for: Option<StoodInFor>,
+}
+
+impl Model {
+    /// For the user, when it runs in place of another network.
+    pub fn note(&self) -> Option<String> {
+        let asked = self.stands_in_for.as_ref()?;
+        let (own, StoodInFor { name, difference }) = (&self.manifest.name, asked);
+        Some(format!("{own} stands in for {name}: {difference}; import the original to run it under this name"))
+    }
 }
 
 /// Why a model cannot be used.
@@ -98,7 +109,7 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
             let (path, expected) = (path.to_owned(), expected.clone());
             Err(LoadError::Sha256 { path, found: sha256, expected })
         }
-        _ => Ok(Model { path: path.to_owned(), sha256, manifest }),
+        _ => Ok(Model { path: path.to_owned(), sha256, manifest, stands_in_for: None }),
     }
 }
 

@@ -14,7 +14,7 @@ use sightd::{
         http,
     },
     scene::{Scene, Timings},
-    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus},
+    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus, StoodInFor},
     still::Seen,
 };
 use std::{
@@ -151,6 +151,7 @@ fn engine() -> EngineInfo {
         model_sha256: "00".repeat(32),
         licence: Some("Apache-2.0".into()),
         source: Some("made up for a test".into()),
+        stands_in_for: Some(StoodInFor { name: "real-ssd".into(), difference: "made up".into() }),
         runtime_version: "1.11.0".into(),
         runtime_api: 11,
         library: "/opt/libonnxruntime.so".into(),

@@ -20,6 +20,7 @@ mod import;
 mod import_onnx;
 mod infer;
 mod last_good;
+mod networks;
 mod notify;
 mod preprocess;
 mod program;

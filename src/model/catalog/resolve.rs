@@ -1,6 +1,7 @@
 //! From the name a user gives with `--network` to the model that runs.
 
-use super::{Catalog, Network};
+use super::{Catalog, default_folder};
+use crate::status::StoodInFor;
 
 /// The model that runs under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,8 +10,8 @@ pub struct Resolved {
     pub model: String,
     /// The classes that are wanted; all when empty.
     pub only: Vec<String>,
-    /// When it stands in for another network: what to tell the user.
-    pub stands_in: Option<String>,
+    /// The network that was asked for, when this one runs in its place.
+    pub stands_in_for: Option<StoodInFor>,
 }
 
 /// Why a name leads to no model.
@@ -18,7 +19,8 @@ pub struct Resolved {
 pub enum ResolveError {
     /// The network is known, and its weights must be fetched by the user.
     #[error(
-        "network {name}: no package registry carries its weights, and nothing stands in for it. To run it:\n{steps}"
+        "network {name} is not here, no package registry carries its weights, and nothing stands in for it. To run \
+         it:\n{steps}"
     )]
     NotCarried {
         /// The network.
@@ -27,7 +29,7 @@ pub enum ResolveError {
         steps: String,
     },
     /// The network is known, and its file is not there.
-    #[error("network {name}: {model}.onnx is not there; `sightd model pull {model}` fetches it")]
+    #[error("network {name} is not here: `sightd model pull {model}` fetches {}", what(.name, .model))]
     NotPulled {
         /// The network asked for.
         name: String,
@@ -39,39 +41,38 @@ pub enum ResolveError {
     Catalog(String),
 }
 
-/// Finds what runs under `name`: the network itself when `is_there` says that its file is (by the name of the file,
-/// without `.onnx`), else what stands in for it. A name that is in no catalogue is taken for a model of the user's.
+fn what(name: &str, model: &str) -> String {
+    if name == model { "it".into() } else { format!("{model}, which stands in for it") }
+}
+
+/// Finds what runs under `name`: the file of that name when `is_there` says that it is (by its name without `.onnx`),
+/// the network of the catalogue that has the name or alias, or what stands in for that. A name that is in no catalogue
+/// is taken for a model of the user's.
 ///
 /// # Errors
 /// [`ResolveError`] with what to do.
 pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Result<Resolved, ResolveError> {
+    let plain = |model: &str| Resolved { model: model.to_owned(), only: Vec::new(), stands_in_for: None };
     let catalog = Catalog::load().map_err(|e| ResolveError::Catalog(e.to_string()))?;
-    let Some(network) = catalog.find(name) else {
-        return Ok(Resolved { model: name.to_owned(), only: Vec::new(), stands_in: None });
+    let Some(network) = catalog.find(name).filter(|_| !is_there(name)) else {
+        return Ok(plain(name));
     };
     if is_there(&network.name) {
-        return Ok(Resolved { model: network.name.clone(), only: Vec::new(), stands_in: None });
+        return Ok(plain(&network.name));
     }
     let not_pulled = |model: &str| ResolveError::NotPulled { name: network.name.clone(), model: model.to_owned() };
     match &network.stand_in {
         Some(stand_in) if is_there(&stand_in.network) => {
-            let message = format!(
-                "{} stands in for {}: {}. Import the original to run it under this name",
-                stand_in.network, network.name, stand_in.difference
-            );
-            let (model, only) = (stand_in.network.clone(), stand_in.only.clone());
-            Ok(Resolved { model, only, stands_in: Some(message) })
+            let asked = StoodInFor { name: network.name.clone(), difference: stand_in.difference.clone() };
+            Ok(Resolved { model: stand_in.network.clone(), only: stand_in.only.clone(), stands_in_for: Some(asked) })
         }
         Some(stand_in) => Err(not_pulled(&stand_in.network)),
         None if network.package.is_some() => Err(not_pulled(&network.name)),
-        None => Err(not_carried(network)),
+        None => {
+            let steps = network.steps(&default_folder());
+            Err(ResolveError::NotCarried { name: network.name.clone(), steps })
+        }
     }
-}
-
-fn not_carried(network: &Network) -> ResolveError {
-    let steps = network.original.iter().flat_map(|original| original.steps(&network.name, "MODELS"));
-    let steps: Vec<String> = steps.enumerate().map(|(i, step)| format!("  {}. {step}", i + 1)).collect();
-    ResolveError::NotCarried { name: network.name.clone(), steps: steps.join("\n") }
 }
 
 #[cfg(test)]
@@ -83,22 +84,29 @@ mod tests {
         let found = resolve("PEDNET_MULTI", |name| name == "ssdlite-mobilenet-v2").unwrap();
         assert_eq!(found.model, "ssdlite-mobilenet-v2");
         assert_eq!(found.only, ["person", "backpack", "handbag", "suitcase"]);
-        assert!(found.stands_in.unwrap().starts_with("ssdlite-mobilenet-v2 stands in for multiped: "));
+        let asked = found.stands_in_for.unwrap();
+        assert!(asked.name == "multiped" && asked.difference.starts_with("an SSD of all COCO classes"), "{asked:?}");
     }
 
     #[test]
     fn an_imported_original_takes_its_place() {
         let found = resolve("pednet", |_| true).unwrap();
-        assert_eq!(found, Resolved { model: "pednet".into(), only: vec![], stands_in: None });
+        assert_eq!(found, Resolved { model: "pednet".into(), only: vec![], stands_in_for: None });
+        let found = resolve("ped-100", |name| name == "ped-100").unwrap();
+        assert_eq!(found.model, "ped-100", "a file of the very name comes first");
     }
 
     #[test]
     fn what_is_missing_is_said_with_the_next_command() {
         let error = resolve("facenet", |_| false).unwrap_err();
-        assert_eq!(error.to_string(), "network facenet: face.onnx is not there; `sightd model pull face` fetches it");
+        let words = "network facenet is not here: `sightd model pull face` fetches face, which stands in for it";
+        assert_eq!(error.to_string(), words);
+        let error = resolve("default", |_| false).unwrap_err();
+        let words = "network ssdlite-mobilenet-v2 is not here: `sightd model pull ssdlite-mobilenet-v2` fetches it";
+        assert_eq!(error.to_string(), words);
         let error = resolve("SSD_MOBILENET_V1", |_| false).unwrap_err().to_string();
         assert!(error.contains("1. download http") && error.contains("Apache-2.0"), "{error}");
-        assert!(error.contains("frozen_inference_graph.pb -o MODELS/ssd-mobilenet-v1.onnx"), "{error}");
+        assert!(error.contains("frozen_inference_graph.pb -o .sightd/models/ssd-mobilenet-v1.onnx"), "{error}");
     }
 
     #[test]

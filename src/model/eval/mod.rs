@@ -71,16 +71,16 @@ impl Resize {
     }
 }
 
-/// Evaluates and prints the figures.
+/// Evaluates and writes the figures to `out`.
 ///
 /// # Errors
 /// Those of [`evaluate`].
-pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
+pub fn run(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let report = evaluate(args)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{report}");
+        write!(out, "{report}")?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::model::onnx;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Args;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// `sightd model inspect`
@@ -32,11 +33,11 @@ pub struct InspectArgs {
     pub html: Option<PathBuf>,
 }
 
-/// Counts a network and prints or writes the outcome.
+/// Counts a network and writes the outcome to `out` or a page.
 ///
 /// # Errors
 /// When the file is no ONNX, or the page cannot be written.
-pub fn run_inspect(args: &InspectArgs) -> anyhow::Result<()> {
+pub fn run_inspect(args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let inspection = match (&args.file, args.arch) {
         (Some(file), _) => inspect_file(file)?,
         (None, Some(arch)) => inspect_architecture(arch, Scaling { alpha: args.alpha, size: args.size })?,
@@ -47,9 +48,9 @@ pub fn run_inspect(args: &InspectArgs) -> anyhow::Result<()> {
         std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&inspection)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&inspection)?)?;
     } else {
-        print!("{inspection}");
+        write!(out, "{inspection}")?;
     }
     Ok(())
 }

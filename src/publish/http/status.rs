@@ -4,7 +4,7 @@ use super::Shared;
 use crate::{
     camera::CameraState,
     publish::bus::CameraFeed,
-    status::{EngineInfo, EnginePhase, ProviderStatus},
+    status::{EngineInfo, EnginePhase, ProviderStatus, StoodInFor},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::Timestamp;
@@ -71,6 +71,8 @@ pub(super) struct EngineDto {
     licence: Option<String>,
     /// Where the weights come from, where the model says it.
     source: Option<String>,
+    /// The network that was asked for, when this one runs in its place, and how it differs.
+    stands_in_for: Option<StoodInFor>,
     /// ONNX Runtime's version.
     runtime_version: String,
     /// The version of its C API that is in use.
@@ -90,6 +92,7 @@ impl From<&EngineInfo> for EngineDto {
             model_sha256: info.model_sha256.clone(),
             licence: info.licence.clone(),
             source: info.source.clone(),
+            stands_in_for: info.stands_in_for.clone(),
             runtime_version: info.runtime_version.clone(),
             runtime_api: info.runtime_api,
             library: info.library.file_name().unwrap_or_default().to_string_lossy().into_owned(),

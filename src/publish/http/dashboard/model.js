@@ -10,6 +10,8 @@ export function showModel({ phase, engine }) {
   setText(chip, `${engine.model} on ${engine.provider}`);
   setText(byId("model-name"), engine.model);
   setText(byId("model-facts"), [`ONNX Runtime ${engine.runtime_version}`, engine.licence].filter(Boolean).join(" · "));
+  const asked = engine.stands_in_for;
+  setText(byId("model-stands-in"), asked ? `Stands in for ${asked.name}: ${asked.difference}.` : "");
   refill(byId("providers"), engine.providers, () => engine.providers.map(provider));
 }
 
