@@ -7,6 +7,7 @@ use crate::{
     model,
     ops::logging,
     publish::http,
+    setup_runtime::{self, SetupRuntimeArgs},
     source,
 };
 use clap::{Args, Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Command {
     /// Look at this machine.
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    /// Put a downloaded ONNX Runtime in place.
+    SetupRuntime(SetupRuntimeArgs),
     /// Print the API's OpenAPI document.
     Openapi,
 }
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Detect(args) => detect(args),
         Command::Model(command) => command.run(&mut io::stdout()).map_err(Failure::Other),
         Command::Doctor(DoctorCommand::Cameras { json }) => doctor_cameras(json),
+        Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
         Command::Openapi => openapi(),
     };
     match outcome {

@@ -49,3 +49,4 @@ pub mod cli;
 pub mod config;
 pub mod detect;
 pub mod pipeline;
+pub mod setup_runtime;

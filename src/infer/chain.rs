@@ -8,14 +8,14 @@ use super::{
     Config, InferError, Provider, Runtime,
     cache::{Cache, Compiler, Failure, Key},
     machine::{self, Machine},
-    options::{Options, Setting},
+    options::Options,
     placement::{self, Profile},
+    register::{Fault, Refused, Tried, plain, provider_options, reason, register, register_each},
     runtime::log::{self, Message},
 };
 use crate::status::{ProviderState, ProviderStatus};
 use ort::{
     ErrorCode,
-    ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider},
     logging::LogLevel,
     session::{
         Session,
@@ -43,23 +43,6 @@ pub(super) struct Made {
     pub profile: Option<Profile>,
 }
 
-/// A provider that can not be had.
-#[derive(Clone, Debug)]
-struct Refused {
-    provider: Provider,
-    reason: String,
-    fault: Fault,
-}
-
-/// What kind of failure a refusal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// It is not compiled in, or one of its libraries can not be loaded.
-    Missing,
-    /// Its device does not answer.
-    Silent,
-}
-
 /// A session that was made.
 struct Committed {
     session: Session,
@@ -83,7 +66,8 @@ impl std::fmt::Display for Failed {
 impl Chain<'_> {
     /// Makes a session on as many of the wanted providers as can be had.
     pub(super) fn make(&self) -> Result<Made, InferError> {
-        let (able, mut refused) = self.register_each()?;
+        self.check_requirable()?;
+        let Tried { able, mut refused } = register_each(self.runtime, self.config)?;
         self.check_required(&refused)?;
         let mut to_try = VecDeque::from([able.clone()]);
         let mut first_failure: Option<String> = None;
@@ -116,32 +100,6 @@ impl Chain<'_> {
             }
         }
         Err(InferError::NoProvider { reasons: in_words(&refused) })
-    }
-
-    /// Registers each wanted provider on a builder that is then thrown away: those that could be, and the refusals.
-    fn register_each(&self) -> Result<(Vec<Provider>, Vec<Refused>), InferError> {
-        let wanted = &self.config.providers;
-        if let Some(required) = self.config.require.filter(|required| !wanted.contains(*required)) {
-            let reason = "it does not stand in runtime.providers".to_owned();
-            return Err(InferError::RequiredMissing { provider: required, reason });
-        }
-        let (mut able, mut refused) = (Vec::new(), Vec::new());
-        for provider in wanted.iter().take_while(|provider| *provider != Provider::Cpu) {
-            let options = self.provider_options(provider, None)?;
-            let (result, messages) = log::collect(|| {
-                let mut builder = Session::builder(self.runtime.environment())?;
-                register(provider, &options, &mut builder)
-            });
-            match result {
-                Ok(()) => able.push(provider),
-                Err(error) => {
-                    let reason = reason(&error.to_string(), &messages);
-                    let fault = if reason.contains("CUDA failure") { Fault::Silent } else { Fault::Missing };
-                    refused.push(Refused { provider, reason, fault });
-                }
-            }
-        }
-        Ok((able, refused))
     }
 
     /// One try with exactly these providers; TensorRT's engines are cached.
@@ -212,15 +170,19 @@ impl Chain<'_> {
         }
     }
 
-    /// A provider's options for the loaded version.
+    /// The options of a provider that builds engines into `engines`.
     fn provider_options(&self, provider: Provider, engines: Option<&Path>) -> Result<Options, InferError> {
-        let memory_limit = Machine::this().gpu_memory_limit();
-        let setting = Setting { version: self.runtime.version(), config: self.config, memory_limit };
-        let folder = engines.map(Path::to_string_lossy);
-        match provider {
-            Provider::Tensorrt => Ok(setting.tensorrt(folder.as_deref())?),
-            Provider::Cuda => Ok(setting.cuda()?),
-            Provider::Cpu => Ok(Options::new()),
+        provider_options(self.runtime, self.config, provider, engines)
+    }
+
+    /// Whether the provider of `runtime.require` is one that is tried at all.
+    fn check_requirable(&self) -> Result<(), InferError> {
+        match self.config.require {
+            Some(provider) if !self.config.providers.contains(provider) => {
+                let reason = "it does not stand in runtime.providers".to_owned();
+                Err(InferError::RequiredMissing { provider, reason })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -304,20 +266,6 @@ impl Failed {
     }
 }
 
-/// Registers a GPU provider; the CPU's is always there.
-fn register(provider: Provider, options: &Options, builder: &mut SessionBuilder) -> Result<(), ort::Error> {
-    match provider {
-        Provider::Tensorrt => with(ep::TensorRT::default(), options).register(builder),
-        Provider::Cuda => with(ep::CUDA::default(), options).register(builder),
-        Provider::Cpu => Ok(()),
-    }
-}
-
-/// The provider with all options.
-fn with<P: ArbitrarilyConfigurableExecutionProvider>(provider: P, options: &Options) -> P {
-    options.iter().fold(provider, |provider, (key, value)| provider.with_arbitrary_config(key, value))
-}
-
 /// Providers that were registered, yet are not in the session that worked: the first failure was theirs.
 fn refuse_rest(rest: impl Iterator<Item = Provider>, failure: Option<String>, refused: &mut Vec<Refused>) {
     let reason = failure.unwrap_or_default();
@@ -328,52 +276,7 @@ fn refuse_rest(rest: impl Iterator<Item = Provider>, failure: Option<String>, re
     }
 }
 
-/// The runtime's reason for a failure: its error, and what it logged as errors meanwhile where that says more.
-fn reason(error: &str, messages: &[Message]) -> String {
-    let mut reason = plain(error).to_owned();
-    for message in messages.iter().filter(|message| message.level >= LogLevel::Error) {
-        let text = plain(&message.text);
-        if !reason.contains(text) {
-            reason.push_str("; ");
-            reason.push_str(text);
-        }
-    }
-    reason
-}
-
-/// A message of the runtime without the source position, number and code it may begin with:
-/// `file.cc:123 function [ONNXRuntimeError] : 1 : FAIL : words`.
-fn plain(text: &str) -> &str {
-    let words = text.split_once("[ONNXRuntimeError] : ").and_then(|(_, rest)| rest.splitn(3, " : ").nth(2));
-    words.unwrap_or(text).trim()
-}
-
 /// All refusals in one line.
 fn in_words(refused: &[Refused]) -> String {
     refused.iter().map(|r| format!("{}: {}", r.provider, r.reason)).collect::<Vec<_>>().join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_keep_the_words_and_drop_the_rest() {
-        let error =
-            "/src/provider_bridge_ort.cc:1988 Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library x : y ";
-        let logged = |level, text: &str| Message { level, text: text.to_owned() };
-        let messages = [
-            logged(LogLevel::Warning, "of no interest"),
-            logged(LogLevel::Error, "[ONNXRuntimeError] : 1 : FAIL : Failed to load library x"),
-            logged(LogLevel::Error, "libnvinfer.so.8: cannot open shared object file"),
-        ];
-        assert_eq!(
-            reason(error, &messages),
-            "Failed to load library x : y; libnvinfer.so.8: cannot open shared object file"
-        );
-        assert_eq!(
-            plain("CUDA execution provider is not enabled in this build. "),
-            "CUDA execution provider is not enabled in this build."
-        );
-    }
 }

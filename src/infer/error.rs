@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub enum InferError {
     /// No usable libonnxruntime was found.
     #[error(
-        "no usable ONNX Runtime (libonnxruntime.so, version 1.10 or newer) was found; `make setup` fetches one, or name \
-         one as `runtime.library`. Looked at:{}", list(.tried)
+        "no usable ONNX Runtime (libonnxruntime.so, version 1.10 or newer) was found: give one to `sightd \
+         setup-runtime`, or name one as `runtime.library`. Looked at:{}", list(.tried)
     )]
     NoLibrary {
         /// Every place, in the order of the search.

@@ -16,6 +16,7 @@ mod error;
 mod machine;
 mod options;
 mod placement;
+mod register;
 pub mod replay;
 mod runtime;
 mod session;
@@ -24,7 +25,9 @@ mod watchdog;
 pub use config::{BuildDeadline, Config, Deadline, Provider, ProviderOptions, Providers, Span, Threads, WorkspaceMib};
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
-pub use runtime::{Attempt, Build, Origin, Runtime};
+pub use register::Availability;
+pub use runtime::{Attempt, Build, FOLDER, Origin, Runtime};
+pub use session::sha256_of;
 pub use watchdog::{Stuck, Watchdog, Work};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};

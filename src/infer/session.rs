@@ -6,7 +6,12 @@ use crate::{
     status::{EngineInfo, EnginePhase, ProviderStatus},
 };
 use sha2::{Digest, Sha256};
-use std::{fs::File, io::Read, path::Path, time::Instant};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    time::Instant,
+};
 
 /// Runs before an engine counts as ready: the first ones allocate and, on a GPU, choose kernels.
 const WARM_UP_RUNS: usize = 2;
@@ -77,18 +82,24 @@ fn report(status: &ProviderStatus) {
     );
 }
 
-/// The model file's SHA-256 in lower-case hex; it must be the manifest's, where that has one.
-fn checksum(model: &Path, manifest: &Manifest) -> Result<String, InferError> {
-    let unreadable = |reason| InferError::ModelUnreadable { path: model.to_owned(), reason };
-    let mut file = File::open(model).map_err(unreadable)?;
+/// A file's SHA-256 in lower-case hex.
+///
+/// # Errors
+/// When it can not be read.
+pub fn sha256_of(file: &Path) -> io::Result<String> {
+    let mut file = File::open(file)?;
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
-        match file.read(&mut piece).map_err(unreadable)? {
-            0 => break,
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             read => hash.update(&piece[..read]),
         }
     }
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+}
+
+/// The model file's SHA-256 in lower-case hex; it must be the manifest's, where that has one.
+fn checksum(model: &Path, manifest: &Manifest) -> Result<String, InferError> {
+    let found = sha256_of(model).map_err(|reason| InferError::ModelUnreadable { path: model.to_owned(), reason })?;
     match &manifest.sha256 {
         Some(expected) if *expected != found => Err(InferError::ModelMismatch {
             path: model.to_owned(),

@@ -26,7 +26,7 @@ const LEVELS: &[&[&str]] = &[
     &["lane"],
     &["source", "preprocess", "infer", "decode", "publish", "ops"],
     &["model"],
-    &["config", "pipeline", "detect"],
+    &["config", "pipeline", "detect", "setup_runtime"],
     &["app"],
     &["cli"],
 ];

@@ -26,6 +26,7 @@ mod preprocess;
 mod program;
 mod reload;
 mod runtimes;
+mod setup_runtime;
 mod source;
 mod support;
 mod swap;

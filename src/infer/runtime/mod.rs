@@ -22,8 +22,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+/// Where `sightd setup-runtime` puts the library.
+pub const FOLDER: &str = "/opt/sightd/lib";
+
 /// Where packages put the library.
-const SYSTEM_FOLDERS: [&str; 2] = ["/usr/lib/sightd", "/opt/sightd/lib"];
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/lib/sightd", FOLDER];
 
 /// A loaded ONNX Runtime. Cloning is cheap; there is one per process.
 #[derive(Clone, Debug)]

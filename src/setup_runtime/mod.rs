@@ -1,0 +1,84 @@
+//! `sightd setup-runtime`: puts a downloaded ONNX Runtime in place.
+//!
+//! ```text
+//!  address ─curl─▶ file ─archive─▶ the libraries for this machine ─load─▶ version, providers ─swap─▶ the folder
+//! ```
+//!
+//! All happens beside the folder; it changes in one step, and only when the library can be loaded.
+
+mod archive;
+mod fetch;
+mod place;
+
+use crate::infer::{self, Availability, Runtime};
+use anyhow::{Context, ensure};
+use clap::Args;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// `sightd setup-runtime`
+#[derive(Clone, Debug, Args)]
+pub struct SetupRuntimeArgs {
+    /// A libonnxruntime.so, or an archive with one (.tgz, .tar.gz, a package of npm, a wheel or .zip)
+    #[arg(value_name = "FILE-or-URL")]
+    pub from: String,
+    /// What the SHA-256 of the file must be; an http:// address needs it
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Option<Checksum>,
+    /// The folder to put it in; what is there is replaced
+    #[arg(long, value_name = "FOLDER", default_value = infer::FOLDER)]
+    pub to: PathBuf,
+}
+
+/// A SHA-256 in lower-case hex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksum(String);
+
+impl FromStr for Checksum {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err("a SHA-256 has 64 hexadecimal digits".to_owned())
+        }
+    }
+}
+
+/// Puts the library in place and writes to `out` which version it is and which providers it has.
+///
+/// # Errors
+/// When the file can not be had or holds no library for this machine, when the library can not be loaded, or when the
+/// folder can not be written or holds other things. The folder is then as it was.
+pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    place::check(&args.to)?;
+    let scratch = place::scratch(&args.to)?;
+    let file = fetch::obtain(&args.from, args.sha256.is_some(), scratch.path())?;
+    if let Some(Checksum(wanted)) = &args.sha256 {
+        let found = infer::sha256_of(&file).with_context(|| format!("can not read {}", file.display()))?;
+        ensure!(found == *wanted, "{} has the SHA-256 {found}, not {wanted}: it was not used", args.from);
+    }
+    let libraries = archive::take(&file, &scratch.path().join("libraries")).with_context(|| args.from.clone())?;
+    let config = infer::Config { library: Some(libraries.clone()), ..infer::Config::default() };
+    let runtime = Runtime::load(&config)?;
+    let providers = runtime.availability(&config)?;
+    place::swap(&libraries, &args.to)?;
+
+    writeln!(out, "ONNX Runtime {} (C API {}) is in {}", runtime.version(), runtime.api(), args.to.display())?;
+    for Availability { provider, missing } in providers {
+        match missing {
+            None => writeln!(out, "  {provider}: yes")?,
+            Some(reason) => writeln!(out, "  {provider}: no, {reason}")?,
+        }
+    }
+    if args.to == Path::new(infer::FOLDER) {
+        writeln!(out, "A running sightd takes it up when it is restarted: systemctl restart sightd")?;
+    } else {
+        writeln!(out, "sightd looks there with runtime.library = \"{}\"", args.to.display())?;
+    }
+    Ok(())
+}
