@@ -41,6 +41,9 @@ pub struct BoardStatus {
     /// The file system that holds the daemon's data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Disk>,
+    /// What the daemon itself takes of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
     /// What holds the work back right now.
     pub notes: Vec<BoardNote>,
 }
@@ -133,6 +136,19 @@ pub struct Disk {
     pub total_bytes: u64,
     /// What an unprivileged program can still write.
     pub available_bytes: u64,
+}
+
+/// What the daemon's process takes.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Process {
+    /// Main memory that it holds, in bytes.
+    pub resident_bytes: u64,
+    /// Processor time since it started, all cores together, in seconds.
+    pub cpu_s: f64,
+    /// Its threads.
+    pub threads: u32,
+    /// Files, sockets and devices that it has open.
+    pub open_files: u32,
 }
 
 /// A Jetson Nano's power mode (`nvpmodel`), told from the cores that are on and the highest GPU clock.

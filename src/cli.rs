@@ -124,11 +124,11 @@ pub fn main() -> ExitCode {
 fn run(args: RunArgs) -> Result<(), Failure> {
     let sources = args.sources();
     let Loaded { config, files } = read(sources.clone())?;
-    logging::start(&config.log);
+    let logbook = logging::start(&config.log);
     for file in files {
         tracing::info!(file = %file.display(), "configuration read");
     }
-    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)))
+    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)), logbook)
 }
 
 fn detect(args: DetectCommand) -> Result<(), Failure> {

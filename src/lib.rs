@@ -24,6 +24,7 @@ pub mod still;
 pub mod tensor;
 
 // Pipes between the stages: bounded, and each says what it does when full.
+pub mod logbook;
 pub mod mailbox;
 pub mod pictures;
 

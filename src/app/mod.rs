@@ -16,8 +16,12 @@ pub use failure::Failure;
 use crate::{
     config::{Config, Mistakes},
     lane::Lane,
+    logbook::Logbook,
     mailbox::{Desk, Mailroom},
-    ops::systemd,
+    ops::{
+        systemd,
+        telemetry::{self, Ports, Sampler},
+    },
     pipeline::LiveThresholds,
     publish::{bus::Bus, http},
 };
@@ -26,7 +30,8 @@ use engine::{EngineThread, Work};
 use plan::{Plan, planned_cameras};
 use signals::Signals;
 use std::{
-    io,
+    env, io,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -54,20 +59,20 @@ pub type Reread = Arc<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 ///
 /// # Errors
 /// When it can not start or has to give up; the exit code tells systemd what to do.
-pub fn run(config: &Config, reread: Reread) -> Result<(), Failure> {
+pub fn run(config: &Config, reread: Reread, logbook: Arc<Logbook>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(error.into()))?;
-    let outcome = runtime.block_on(life(config, reread));
+    let outcome = runtime.block_on(life(config, reread, logbook));
     runtime.shutdown_background(); // what has not stopped by now is not waited for
     outcome
 }
 
 /// From the listener to the last join.
-async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
+async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
     let bus = Arc::new(Bus::default());
@@ -78,10 +83,11 @@ async fn life(config: &Config, reread: Reread) -> Result<(), Failure> {
     let lane = serve_stills(&desk)?;
     tokio::spawn(swapper.clone().obey(signals::hangup()?));
     let api = http::Api::new(bus.clone(), lane.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
-    let api = api.with_models(Arc::new(swapper.clone()));
+    let api = api.with_models(Arc::new(swapper.clone())).with_mailroom(desk.clone()).with_logbook(logbook);
     let listener = listen(&config.http).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));
+    let _sampler = watch_board(&config.board, &bus)?;
 
     let input = plan.model.manifest.input.size();
     let mut cameras = Cameras::new(bus.clone(), desk.clone());
@@ -129,6 +135,18 @@ fn serve_stills(desk: &Desk) -> Result<Lane, Failure> {
     };
     thread.spawn(serve).map_err(|error| Failure::Other(error.into()))?;
     Ok(lane)
+}
+
+/// Reads the machine once a second, onto `bus`, until the sampler is dropped.
+fn watch_board(config: &telemetry::Config, bus: &Arc<Bus>) -> Result<Sampler, Failure> {
+    let data = env::var_os("STATE_DIRECTORY").map_or_else(|| ".".into(), PathBuf::from);
+    let counting = bus.clone();
+    let ports = Ports {
+        board: bus.board.clone(),
+        limit_fps: bus.limit_fps.clone(),
+        scenes: Box::new(move || counting.published()),
+    };
+    Sampler::start(config, data, ports).map_err(|error| Failure::Other(error.into()))
 }
 
 async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {

@@ -109,7 +109,12 @@ impl Swapper {
     fn reload(&self) -> anyhow::Result<()> {
         let (old, model) = (self.config.borrow().clone(), self.locked().clone());
         let read = (self.reread)()?;
-        let waiting = [("runtime", old.runtime != read.runtime), ("http", old.http != read.http)];
+        let waiting = [
+            ("runtime", old.runtime != read.runtime),
+            ("http", old.http != read.http),
+            ("board", old.board != read.board),
+            ("log", old.log != read.log),
+        ];
         for (table, _) in waiting.iter().filter(|(_, changed)| *changed) {
             tracing::warn!("changes of [{table}] wait for a restart");
         }

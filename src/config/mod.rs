@@ -12,7 +12,12 @@ pub use camera::CameraConfig;
 pub use load::{Loaded, Sources, load};
 pub use mistakes::{Mistake, Mistakes};
 
-use crate::{camera::CameraName, decode, infer, ops::logging, publish::http};
+use crate::{
+    camera::CameraName,
+    decode, infer,
+    ops::{logging, telemetry},
+    publish::http,
+};
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -31,8 +36,8 @@ pub struct Config {
     pub runtime: infer::Config,
     /// `[http]`: the listener.
     pub http: http::Config,
-    /// `[board]`: what the daemon may do to the machine.
-    pub board: BoardConfig,
+    /// `[board]`: how the machine is watched, and what may be done to it.
+    pub board: telemetry::Config,
     /// `[log]`: what is logged.
     pub log: logging::Config,
 }
@@ -51,13 +56,4 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self { name: "ssdlite-mobilenet-v2".into(), folders: Vec::new() }
     }
-}
-
-/// `[board]`.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct BoardConfig {
-    /// Whether to ask for a restart of `nvargus-daemon` when CSI cameras need one, through the file that
-    /// `sightd-nvargus.path` waits for.
-    pub restart_argus: bool,
 }

@@ -3,5 +3,6 @@
 pub mod doctor;
 pub mod governor;
 pub mod logging;
+pub mod redact;
 pub mod systemd;
 pub mod telemetry;

@@ -4,7 +4,7 @@
 //! of [`BACKLOG`] scenes; a reader that falls further behind is told how many it lost and goes on with the oldest
 //! that is left. The writer never waits for a reader.
 
-use super::wire;
+use super::{counts::Counts, wire};
 use crate::{
     board::{BoardNote, BoardStatus},
     camera::{CameraName, CameraStatus},
@@ -67,6 +67,8 @@ pub struct Bus {
     pub board: watch::Sender<Option<Arc<BoardStatus>>>,
     /// How many frames per second the engine may take, all cameras together; none for as many as come.
     pub limit_fps: watch::Sender<Option<f32>>,
+    /// What has been counted and measured since the start.
+    pub counts: Counts,
     published: AtomicU64,
 }
 
@@ -79,6 +81,7 @@ impl Default for Bus {
             engine: watch::channel(None).0,
             board: watch::channel(None).0,
             limit_fps: watch::channel(None).0,
+            counts: Counts::default(),
             published: AtomicU64::new(0),
         }
     }
@@ -122,6 +125,7 @@ impl Bus {
         let Some(feed) = self.cameras.read().unwrap_or_else(PoisonError::into_inner).get(&scene.camera).cloned() else {
             return;
         };
+        self.counts.scene(&scene);
         let published = Arc::new(PublishedScene { scene, json: OnceLock::new() });
         feed.scene.send_replace(Some(published.clone()));
         self.published.fetch_add(1, Ordering::Relaxed);
@@ -136,6 +140,11 @@ impl Bus {
     /// What holds the machine back right now.
     pub fn notes(&self) -> Vec<BoardNote> {
         self.board.borrow().as_ref().map_or_else(Vec::new, |board| board.notes.clone())
+    }
+
+    /// How many read every scene as it is published.
+    pub fn subscribers(&self) -> usize {
+        self.scenes.receiver_count()
     }
 
     /// Every scene from now on.

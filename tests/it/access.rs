@@ -62,6 +62,8 @@ async fn every_route_asks_for_its_token() {
         ("GET", "/model", For::Readers),
         ("POST", "/model", For::Admins),
         ("GET", "/system", For::Readers),
+        ("GET", "/metrics", For::Readers),
+        ("GET", "/logs", For::Admins),
         ("GET", "/version", For::Readers),
         ("GET", "/openapi.json", For::Readers),
         ("POST", "/detect", For::Readers),

@@ -22,7 +22,7 @@ const LEVELS: &[&[&str]] = &[
         "still",
         "tensor",
     ],
-    &["draw", "mailbox", "photo", "pictures"],
+    &["draw", "logbook", "mailbox", "photo", "pictures"],
     &["lane"],
     &["source", "preprocess", "infer", "decode", "publish", "ops"],
     &["model"],

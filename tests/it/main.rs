@@ -20,6 +20,8 @@ mod import;
 mod import_onnx;
 mod infer;
 mod last_good;
+mod logs;
+mod metrics;
 mod networks;
 mod notify;
 mod preprocess;

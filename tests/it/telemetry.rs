@@ -1,11 +1,17 @@
 //! Telemetry of a fake Jetson Nano whose values move.
 
-use crate::{board::FakeBoard, fake::Daemon};
+use crate::{
+    board::FakeBoard,
+    fake::Daemon,
+    program::{Daemon as Program, reference_model},
+};
+use serde_json::Value;
 use sightd::{
     board::{BoardNote, BoardStatus, PowerMode},
     ops::telemetry::{self, Config, Ports, Sampler, Tree},
 };
 use std::{
+    fs,
     path::Path,
     sync::{
         Arc,
@@ -44,7 +50,7 @@ fn a_sound_board_is_read() {
 fn a_machine_without_any_of_it_is_no_fault() {
     let nothing = tempfile::tempdir().unwrap();
     let status = telemetry::read(&Tree::new(nothing.path()), Path::new("/"));
-    assert_eq!(BoardStatus { disk: None, ..status }, BoardStatus::default());
+    assert_eq!(BoardStatus { disk: None, process: None, ..status }, BoardStatus::default());
 }
 
 #[test]
@@ -120,4 +126,39 @@ async fn the_api_shows_the_board() {
     assert_eq!(system["board"]["thermal_zones"][1]["name"], "CPU-therm");
     assert_eq!(system["board"]["power"]["watts"], 4.87);
     daemon.stop().await;
+}
+
+#[test]
+fn the_program_lowers_its_rate_on_a_hot_board_and_says_so() {
+    let board = FakeBoard::new();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let text = format!(
+        "[model]\nname = {:?}\n[camera.front]\nsource = \"test://smpte\"\n[board]\nroot = {:?}\ngovern = true\n",
+        reference_model(),
+        board.root(),
+    );
+    fs::write(&config, text).unwrap();
+    let daemon = Program::spawn(&["run", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
+    let notes = |scene: &Value| scene["notes"].as_array().cloned().unwrap_or_default();
+    daemon.wait_for(|scene| notes(scene).is_empty());
+
+    board.set("sys/class/thermal/thermal_zone1/temp", "97500");
+    board.set("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_voltage0_input", "4600");
+    daemon.wait_for(|scene| notes(scene) == ["throttled", "brown_out", "rate_lowered"]);
+    let system: Value = serde_json::from_str(&daemon.get("/system").1).unwrap();
+    assert!(system["limit_fps"].as_f64().unwrap() > 1.0, "{system}");
+    assert!(system["board"]["process"]["resident_bytes"].as_u64().unwrap() > 10 << 20, "{system}");
+    for words in ["CPU-therm is at 97.5 °C", "the supply gives 4.60 V", "frame rate limited to"] {
+        assert!(daemon.log().contains(words), "{words}: {}", daemon.log());
+    }
+
+    board.set("sys/class/thermal/thermal_zone1/temp", "60000");
+    board.set("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_voltage0_input", "5100");
+    daemon.wait_for(|scene| notes(scene).is_empty());
+    for words in ["over: throttled", "over: brown_out", "frame rate no longer limited"] {
+        assert!(daemon.log().contains(words), "{words}: {}", daemon.log());
+    }
+    let metrics = daemon.get("/metrics").1;
+    assert!(metrics.contains("sightd_throttled 0.0") && metrics.contains("sightd_frames_dropped_total{"), "{metrics}");
 }

@@ -10,7 +10,7 @@ mod service;
 mod software;
 mod storage;
 
-pub use bundle::{bundle, without_secrets};
+pub use bundle::bundle;
 pub use facts::{CameraFact, Facts, ListenerFact, RuntimeFact};
 
 use serde::Serialize;

@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// How the machine is watched, and what is done about heat.
+/// How the machine is watched, and what may be done to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where `sys`, `proc` and `etc` lie: another folder than `/` in a container that has the host's mounted.
     pub root: PathBuf,
+    /// Whether to ask for a restart of `nvargus-daemon` when CSI cameras need one, through the file that
+    /// `sightd-nvargus.path` waits for.
+    pub restart_argus: bool,
     /// Whether the frame rate is lowered before the board throttles.
     pub govern: bool,
     /// The governor lowers the rate when the hottest sensor is this near to the point where the kernel lowers clocks.
@@ -24,6 +27,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             root: "/".into(),
+            restart_argus: false,
             govern: false,
             lower_within_celsius: Margin(8.0),
             raise_beyond_celsius: Margin(14.0),

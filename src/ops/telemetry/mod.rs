@@ -19,7 +19,8 @@ pub use tree::Tree;
 use crate::board::{BoardNote, BoardStatus};
 use std::path::Path;
 
-/// A Jetson Nano's carrier board asks for 4.75 V or more at its input (developer kit user guide, "Power Guide").
+/// Below this voltage at its input a Jetson Nano may stop (NVIDIA's user guide of the developer kit, "Power Guide": the
+/// module needs at least 4.75 V).
 pub const LEAST_VOLTS: f32 = 4.75;
 
 /// One reading of the machine; `data` is a path on the file system whose room is reported.
@@ -38,6 +39,7 @@ pub fn read(tree: &Tree, data: &Path) -> BoardStatus {
         cpus_online,
         uptime_s: system::uptime_s(tree),
         disk: system::disk(data),
+        process: system::process(),
         notes: Vec::new(),
     };
     status.notes = notes(&status);

@@ -1,8 +1,8 @@
 //! What every Linux machine shows: what it is, memory, cores, uptime, disk.
 
 use super::Tree;
-use crate::board::{Disk, Memory};
-use std::path::Path;
+use crate::board::{Disk, Memory, Process};
+use std::{fs, path::Path};
 
 /// What the board calls itself, from the device tree.
 pub(super) fn model(tree: &Tree) -> Option<String> {
@@ -56,10 +56,31 @@ pub(super) fn disk(path: &Path) -> Option<Disk> {
     })
 }
 
+/// This process, whatever tree the rest is read from (proc(5), `/proc/pid/stat`).
+#[expect(clippy::cast_precision_loss, reason = "ticks of a processor's time are exact in an f64 for ages")]
+pub(super) fn process() -> Option<Process> {
+    let text = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name, which may hold anything, is in parentheses; `state` behind it is field 3.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let field = |number: usize| -> Option<u64> { fields.get(number - 3)?.parse().ok() };
+    let ticks = field(14)? + field(15)?;
+    Some(Process {
+        resident_bytes: field(24)? * rustix::param::page_size() as u64,
+        cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+        threads: field(20)?.try_into().ok()?,
+        open_files: fs::read_dir("/proc/self/fd").ok()?.count().try_into().ok()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+
+    #[test]
+    fn this_process_is_measured() {
+        let process = process().unwrap();
+        assert!(process.resident_bytes > 1 << 20 && process.threads >= 1 && process.open_files >= 3, "{process:?}");
+    }
 
     #[test]
     fn core_lists_are_counted() {

@@ -11,7 +11,9 @@ mod dashboard;
 mod detect;
 mod error;
 mod live;
+mod logs;
 mod look;
+mod metrics;
 mod scenes;
 mod select;
 mod status;
@@ -23,7 +25,7 @@ pub use admin::{ModelControl, ModelRefusal};
 pub use config::Config;
 
 use super::bus::{Bus, CameraFeed};
-use crate::lane::Lane;
+use crate::{lane::Lane, logbook::Logbook, mailbox::Desk};
 use access::Access;
 use axum::{
     Router,
@@ -35,6 +37,7 @@ use axum::{
     serve::ListenerExt,
 };
 use error::ApiError;
+use prometheus_client::registry::Registry;
 use std::{
     io,
     net::SocketAddr,
@@ -88,6 +91,8 @@ pub struct Api {
     bus: Arc<Bus>,
     lane: Lane,
     models: Option<Arc<dyn ModelControl>>,
+    desk: Option<Desk>,
+    logbook: Arc<Logbook>,
     access: Access,
     origins: Vec<HeaderValue>,
 }
@@ -99,7 +104,22 @@ impl Api {
     /// When the configuration would open the API to more than it says.
     pub fn new(bus: Arc<Bus>, lane: Lane, config: &Config) -> Result<Self, SetupError> {
         let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
-        Ok(Self { bus, lane, models: None, access: Access::new(config)?, origins })
+        let access = Access::new(config)?;
+        Ok(Self { bus, lane, models: None, desk: None, logbook: Arc::default(), access, origins })
+    }
+
+    /// Shows the frames that were dropped in `desk`'s mailroom.
+    #[must_use]
+    pub fn with_mailroom(mut self, desk: Desk) -> Self {
+        self.desk = Some(desk);
+        self
+    }
+
+    /// Shows admins the lines of `logbook`.
+    #[must_use]
+    pub fn with_logbook(mut self, logbook: Arc<Logbook>) -> Self {
+        self.logbook = logbook;
+        self
     }
 
     /// Lets admins change the model through `models`.
@@ -115,6 +135,8 @@ struct Shared {
     bus: Arc<Bus>,
     lane: Lane,
     models: Option<Arc<dyn ModelControl>>,
+    metrics: Registry,
+    logbook: Arc<Logbook>,
     access: Access,
     stop: CancellationToken,
     started: Instant,
@@ -131,8 +153,10 @@ impl Shared {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
-    let Api { bus, lane, models, access, origins } = api;
-    let shared = Arc::new(Shared { bus, lane, models, access, stop: stop.clone(), started: Instant::now() });
+    let Api { bus, lane, models, desk, logbook, access, origins } = api;
+    let metrics = metrics::registry(bus.clone(), desk);
+    let started = Instant::now();
+    let shared = Arc::new(Shared { bus, lane, models, metrics, logbook, access, stop: stop.clone(), started });
     let listener = listener.tap_io(|stream| {
         let socket = socket2::SockRef::from(&*stream);
         // Each only saves time or memory; a system without one of them serves all the same.
@@ -181,6 +205,8 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(status::readiness))
         .routes(routes!(status::version))
         .routes(routes!(system::system))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(logs::logs))
 }
 
 fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {

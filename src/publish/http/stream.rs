@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response, Sse, sse},
 };
 use futures_util::{Stream, StreamExt, stream};
+use prometheus_client::metrics::counter::Counter;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
@@ -39,13 +40,15 @@ struct Outgoing {
 struct Subscription {
     scenes: Receiver<Arc<PublishedScene>>,
     selection: Selection,
+    lost: Counter,
     stop: CancellationToken,
 }
 
 impl Subscription {
     fn new(shared: &Shared, query: StreamQuery) -> Result<Self, ApiError> {
         let selection = Selection::new(query, &shared.bus)?;
-        Ok(Self { scenes: shared.bus.subscribe(), selection, stop: shared.stop.clone() })
+        let lost = shared.bus.counts.messages_lost.clone();
+        Ok(Self { scenes: shared.bus.subscribe(), selection, lost, stop: shared.stop.clone() })
     }
 
     /// The next message; `None` when the daemon stops.
@@ -62,6 +65,7 @@ impl Subscription {
                     }
                 }
                 Err(RecvError::Lagged(count)) => {
+                    self.lost.inc_by(count);
                     return Some(Outgoing { kind: "lost", json: StreamMessage::Lost { count }.json().into() });
                 }
                 Err(RecvError::Closed) => return None,

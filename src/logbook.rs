@@ -1,0 +1,122 @@
+//! The last lines of the log, for those who can not see the journal: the page, a support bundle.
+
+use jiff::Timestamp;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// How many lines are kept; an older one goes when a new one comes.
+pub const KEPT: usize = 1000;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its number, counted from 1 since the start of the process.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// How grave it is.
+    pub level: LogLevel,
+    /// The part of the program that wrote it.
+    pub target: String,
+    /// What it says, its fields behind it as `name=value`; without secrets.
+    pub message: String,
+}
+
+/// How grave a line is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something does not work.
+    Error,
+    /// Something works less well than it could.
+    Warn,
+    /// What the daemon does.
+    Info,
+    /// How it does it.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+/// The book. Shared behind an `Arc`; writing never waits for a reader for longer than the copy of some lines takes.
+#[derive(Debug, Default)]
+pub struct Logbook {
+    pages: Mutex<Pages>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    lines: VecDeque<LogLine>,
+    /// The number of the last line.
+    last: u64,
+}
+
+impl Logbook {
+    /// Writes a line under the next number.
+    pub fn write(&self, at: Timestamp, level: LogLevel, target: String, message: String) {
+        let mut pages = self.locked();
+        pages.last += 1;
+        let line = LogLine { seq: pages.last, at, level, target, message };
+        if pages.lines.len() == KEPT {
+            pages.lines.pop_front();
+        }
+        pages.lines.push_back(line);
+    }
+
+    /// The newest lines after line `since` that are at least as grave as `level`, oldest first, at most `limit`.
+    pub fn read(&self, since: u64, level: LogLevel, limit: usize) -> Vec<LogLine> {
+        let pages = self.locked();
+        let fits = |line: &&LogLine| line.seq > since && line.level <= level;
+        let mut lines: Vec<_> = pages.lines.iter().rev().filter(fits).take(limit).cloned().collect();
+        lines.reverse();
+        lines
+    }
+
+    /// The number of the last line; 0 before the first.
+    pub fn last(&self) -> u64 {
+        self.locked().last
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(lines: usize) -> Logbook {
+        let book = Logbook::default();
+        for number in 1..=lines {
+            let level = if number % 10 == 0 { LogLevel::Warn } else { LogLevel::Info };
+            book.write(Timestamp::UNIX_EPOCH, level, "sightd".into(), format!("line {number}"));
+        }
+        book
+    }
+
+    fn numbers(lines: &[LogLine]) -> Vec<u64> {
+        lines.iter().map(|line| line.seq).collect()
+    }
+
+    #[test]
+    fn the_newest_lines_are_given_in_order() {
+        let book = book(30);
+        assert_eq!(numbers(&book.read(0, LogLevel::Info, 3)), [28, 29, 30]);
+        assert_eq!(numbers(&book.read(28, LogLevel::Info, 100)), [29, 30]);
+        assert_eq!(numbers(&book.read(5, LogLevel::Warn, 100)), [10, 20, 30]);
+        assert_eq!(numbers(&book.read(30, LogLevel::Trace, 100)), [0; 0]);
+    }
+
+    #[test]
+    fn old_lines_go_and_numbers_stay() {
+        let book = book(KEPT + 5);
+        let lines = book.read(0, LogLevel::Trace, usize::MAX);
+        assert_eq!((lines.len(), lines[0].seq, book.last()), (KEPT, 6, KEPT as u64 + 5));
+        assert_eq!(lines[0].message, "line 6");
+    }
+}

@@ -1,0 +1,78 @@
+//! What is counted and measured of every scene, for `/metrics`.
+
+use crate::scene::{Scene, Timings};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Upper bounds of the buckets, in seconds: a fast CPU's stage takes a millisecond, a board's run without a GPU one.
+const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+
+/// Counters and histograms, kept from the start of the process.
+#[derive(Debug)]
+pub struct Counts {
+    stages: Family<StageLabel, Histogram, fn() -> Histogram>,
+    capture_to_publish: Histogram,
+    detections: Family<ClassLabel, Counter>,
+    /// Messages that subscribers were too slow for.
+    pub messages_lost: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabel {
+    label: Arc<str>,
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            stages: Family::new_with_constructor(histogram),
+            capture_to_publish: histogram(),
+            detections: Family::default(),
+            messages_lost: Counter::default(),
+        }
+    }
+}
+
+impl Counts {
+    /// Counts a scene that is being published.
+    pub(super) fn scene(&self, scene: &Scene) {
+        let Timings { capture, wait, preprocess, infer, decode } = scene.timings;
+        for (stage, took) in
+            [("capture", capture), ("wait", wait), ("preprocess", preprocess), ("infer", infer), ("decode", decode)]
+        {
+            // A frame in which nothing moved goes past most stages.
+            if !took.is_zero() {
+                self.stages.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
+            }
+        }
+        let age: Duration = scene.published.saturating_duration_since(scene.stamp.captured);
+        self.capture_to_publish.observe(age.as_secs_f64());
+        for found in &scene.detections {
+            self.detections.get_or_create(&ClassLabel { label: found.label.clone() }).inc();
+        }
+    }
+
+    /// Shows everything in `registry`.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let stages = "Time that one frame spent in a stage";
+        registry.register_with_unit("stage_duration", stages, Unit::Seconds, self.stages.clone());
+        let whole = "Time from the capture of a frame to the publication of its scene";
+        registry.register_with_unit("capture_to_publish", whole, Unit::Seconds, self.capture_to_publish.clone());
+        registry.register("detections", "Objects found, one for each frame that shows it", self.detections.clone());
+        let lost = "Scenes that subscribers of /ws and /detections/stream were too slow for";
+        registry.register("stream_messages_lost", lost, self.messages_lost.clone());
+    }
+}
