@@ -84,13 +84,14 @@ fn turn(config: &Config) -> String {
     } else {
         String::new()
     };
+    // Its older property `method` has no effect in GStreamer 1.22.
     let flip = match config.flip {
         Flip::None => "",
-        Flip::Clockwise => " ! videoflip method=clockwise",
-        Flip::Rotate180 => " ! videoflip method=rotate-180",
-        Flip::Counterclockwise => " ! videoflip method=counterclockwise",
-        Flip::Horizontal => " ! videoflip method=horizontal-flip",
-        Flip::Vertical => " ! videoflip method=vertical-flip",
+        Flip::Clockwise => " ! videoflip video-direction=90r",
+        Flip::Rotate180 => " ! videoflip video-direction=180",
+        Flip::Counterclockwise => " ! videoflip video-direction=90l",
+        Flip::Horizontal => " ! videoflip video-direction=horiz",
+        Flip::Vertical => " ! videoflip video-direction=vert",
     };
     crop + flip
 }
