@@ -53,7 +53,7 @@ impl TryFrom<String> for CameraName {
 #[error("{0:?} is not a camera name: use 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter or digit")]
 pub struct BadCameraName(String);
 
-/// Where a camera is in its life; the drawing of the transitions is in `source/supervisor.rs`.
+/// Where a camera is in its life; `source/machine/mod.rs` draws how it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CameraState {

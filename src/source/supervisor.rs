@@ -4,6 +4,7 @@ use super::{
     Outlet,
     machine::{Input, Machine, Step},
     pipeline::{Attempt, Happening, Plan},
+    uri::SourceUri,
     watch::{Rate, Seen},
 };
 use crate::camera::CameraState;
@@ -142,7 +143,8 @@ impl Supervisor {
     fn give_up(&mut self) {
         self.attempt = None;
         let camera = &self.outlet.camera;
-        let Some(path) = &self.plan.config.argus_restart_request else { return };
+        let config = &self.plan.config;
+        let (SourceUri::Csi { .. }, Some(path)) = (&config.uri, &config.argus_restart_request) else { return };
         match std::fs::write(path, format!("{camera}\n")) {
             Ok(()) => tracing::warn!(%camera, path = %path.display(), "asked for a restart of nvargus-daemon"),
             Err(error) => tracing::error!(%camera, path = %path.display(), "no restart of nvargus-daemon: {error}"),

@@ -17,90 +17,24 @@
 //!  RUNNING ── the file ends ──▶ ENDED          any ── disable ──▶ DISABLED ── enable ──▶ STARTING
 //! ```
 //!
+//! What can never work is known by its never having worked: once a frame has come, every fault may pass, as when a
+//! looping file is written anew. A file that plays once is not begun again.
+//!
 //! Only [`Machine::on`] changes the state. It answers with the [`Step`] to take, and is told of its outcome.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub(super) use rules::{Driver, Ending, Limits};
 
 use super::{
     error::{Cure, Fault},
-    uri::{AtEnd, SourceUri},
     watch::Seen,
 };
 use crate::camera::CameraState;
+use rules::{ATTEMPTS, LEFT_BEHIND};
 use std::time::{Duration, Instant};
-
-/// How long each thing may take.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Limits {
-    /// From the start of an attempt to the camera's first answer, for a camera on the network.
-    pub contact: Option<Duration>,
-    /// From the start of an attempt to its first frame.
-    pub first_frame: Duration,
-    /// From one frame to the next.
-    pub stall: Duration,
-    /// With the same pixels again and again.
-    pub frozen: Option<Duration>,
-    /// For taking a pipeline down.
-    pub close: Duration,
-    /// The first pause after a fault; it doubles with each attempt in vain.
-    pub shortest_pause: Duration,
-    /// The longest pause after a fault.
-    pub longest_pause: Duration,
-    /// The pause after a refused password.
-    pub refused_pause: Duration,
-    /// Without a frame, for all attempts together, before a camera behind Argus counts as stuck.
-    pub stuck: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            contact: None,
-            first_frame: Duration::from_secs(10),
-            stall: Duration::from_secs(3),
-            frozen: None,
-            close: Duration::from_secs(3),
-            shortest_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(3),
-            refused_pause: Duration::from_secs(30),
-            stuck: Duration::from_secs(60),
-        }
-    }
-}
-
-/// How many pipelines may be left behind before the process must be replaced: each holds threads and memory.
-const LEFT_BEHIND: u32 = 3;
-/// How many attempts in vain show that it is not just one that went wrong.
-const ATTEMPTS: u32 = 5;
-
-/// Whether the driver lives on in this process, so that building the pipeline anew may not help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Driver {
-    /// Each pipeline has its own.
-    PerPipeline,
-    /// One for the whole process, which never recovers once it has lost its daemon: Argus.
-    PerProcess,
-}
-
-/// What a source does when its stream ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// It is a camera: that is a fault.
-    IsFault,
-    /// It begins again.
-    Rewinds,
-    /// It is over.
-    IsFinal,
-}
-
-impl Ending {
-    /// What the end of `uri`'s stream means.
-    pub fn of(uri: &SourceUri) -> Self {
-        match uri {
-            SourceUri::File { end: AtEnd::Loop, .. } => Self::Rewinds,
-            SourceUri::File { .. } | SourceUri::Images { .. } => Self::IsFinal,
-            _ => Self::IsFault,
-        }
-    }
-}
 
 /// What the machine is told.
 #[derive(Clone, Debug)]
@@ -153,6 +87,8 @@ pub(super) struct Machine {
     /// Pipelines that hung when they were to come down, in the life of the process.
     left_behind: u32,
     restarts: u64,
+    /// Whether a frame has ever come: what has worked once can work again.
+    has_run: bool,
     last_error: Option<String>,
 }
 
@@ -189,6 +125,7 @@ impl Machine {
             dark_since: now,
             left_behind: 0,
             restarts: 0,
+            has_run: false,
             last_error: None,
         }
     }
@@ -239,6 +176,7 @@ impl Machine {
             (Input::FirstFrame, Phase::Starting { .. }) => {
                 self.phase = Phase::Running { since: now };
                 self.failures = 0;
+                self.has_run = true;
                 None
             }
             (Input::EndOfStream, Phase::Starting { .. } | Phase::Running { .. }) => self.ended(now),
@@ -311,17 +249,18 @@ impl Machine {
             }
             Ending::Rewinds if matches!(self.phase, Phase::Running { .. }) => Some(Step::Rewind),
             Ending::Rewinds | Ending::IsFinal => {
-                self.fault(&Fault::lasting("the file has no video frame"), CameraState::Failed, now)
+                self.fault(&Fault::lasting("the file has no video frame"), CameraState::Retrying, now)
             }
         }
     }
 
     fn fault(&mut self, fault: &Fault, shown: CameraState, now: Instant) -> Option<Step> {
         self.last_error = Some(fault.text.clone());
+        let may_recover = self.has_run && self.ending != Ending::IsFinal;
         match fault.cure {
-            Cure::Reconfigure => self.close(CameraState::Failed, Then::Fail, now),
+            Cure::Reconfigure if !may_recover => self.close(CameraState::Failed, Then::Fail, now),
             Cure::RetrySeldom => self.close(shown, Then::Pause(self.limits.refused_pause), now),
-            Cure::Retry => {
+            Cure::Reconfigure | Cure::Retry => {
                 let doubled = self.limits.shortest_pause * 2u32.saturating_pow(self.failures.min(16));
                 self.failures = self.failures.saturating_add(1);
                 let pause = doubled.mul_f64((self.jitter)()).min(self.limits.longest_pause);
@@ -350,190 +289,5 @@ impl Machine {
             Then::Disable => Phase::Disabled,
         };
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A machine in simulated time, in milliseconds.
-    struct Life {
-        machine: Machine,
-        start: Instant,
-        /// When the last frame came, and when its pixels last changed.
-        seen: Seen,
-    }
-
-    fn limits() -> Limits {
-        Limits { contact: Some(Duration::from_secs(2)), frozen: Some(Duration::from_secs(30)), ..Limits::default() }
-    }
-
-    impl Life {
-        fn new(ending: Ending, driver: Driver) -> Self {
-            let start = Instant::now();
-            Self { machine: Machine::new(limits(), ending, driver, || 1.0, start), start, seen: Seen::default() }
-        }
-
-        fn camera() -> Self {
-            Self::new(Ending::IsFault, Driver::PerPipeline)
-        }
-
-        fn at(&mut self, ms: u64, input: Input) -> (CameraState, Option<Step>) {
-            let step = self.machine.on(input, self.start + Duration::from_millis(ms));
-            (self.machine.state(), step)
-        }
-
-        fn tick(&mut self, ms: u64) -> (CameraState, Option<Step>) {
-            self.at(ms, Input::Tick(self.seen))
-        }
-
-        fn frame(&mut self, ms: u64) {
-            let at = Some(self.start + Duration::from_millis(ms));
-            self.seen = Seen { last: at, changed: at };
-        }
-    }
-
-    fn passing() -> Input {
-        Input::Fault(Fault::passing("broken"))
-    }
-
-    #[test]
-    fn a_camera_starts_runs_stalls_and_comes_back() {
-        let mut life = Life::camera();
-        assert_eq!(life.tick(1_999), (CameraState::Starting, None));
-        assert_eq!(life.at(1_999, Input::Contact), (CameraState::Starting, None));
-        assert_eq!(life.tick(5_000), (CameraState::Starting, None));
-        life.frame(5_500);
-        assert_eq!(life.at(5_500, Input::FirstFrame), (CameraState::Running, None));
-        life.frame(8_000);
-        assert_eq!(life.tick(10_999), (CameraState::Running, None));
-        assert_eq!(life.tick(11_000), (CameraState::Stalled, Some(Step::Close)));
-        assert_eq!(life.machine.last_error(), Some("no frame came for 3s"));
-        assert_eq!(life.at(11_100, Input::Closed), (CameraState::Retrying, None));
-        assert_eq!(life.tick(11_500), (CameraState::Retrying, None));
-        assert_eq!(life.tick(11_600), (CameraState::Starting, Some(Step::Open)));
-        assert_eq!(life.machine.restarts(), 1);
-    }
-
-    #[test]
-    fn no_answer_and_no_frame_end_an_attempt() {
-        let mut life = Life::camera();
-        assert_eq!(life.tick(2_000), (CameraState::Stalled, Some(Step::Close)));
-        let mut life = Life::camera();
-        life.at(500, Input::Contact);
-        assert_eq!(life.tick(9_999), (CameraState::Starting, None));
-        assert_eq!(life.tick(10_000), (CameraState::Stalled, Some(Step::Close)));
-    }
-
-    #[test]
-    fn the_same_pixels_for_long_are_a_stall() {
-        let mut life = Life::camera();
-        life.frame(0);
-        life.at(0, Input::FirstFrame);
-        life.seen.last = Some(life.start + Duration::from_millis(29_999));
-        assert_eq!(life.tick(30_000), (CameraState::Running, None));
-        life.seen.last = Some(life.start + Duration::from_millis(30_000));
-        assert_eq!(life.tick(30_000), (CameraState::Stalled, Some(Step::Close)));
-    }
-
-    #[test]
-    fn pauses_grow_to_three_seconds_and_begin_anew_after_a_frame() {
-        let mut life = Life::camera();
-        let mut now = 0;
-        for pause in [500, 1_000, 2_000, 3_000, 3_000] {
-            assert_eq!(life.at(now, passing()), (CameraState::Retrying, Some(Step::Close)));
-            life.at(now, Input::Closed);
-            assert_eq!(life.tick(now + pause - 1).1, None);
-            assert_eq!(life.tick(now + pause).1, Some(Step::Open));
-            now += pause;
-        }
-        life.at(now, Input::FirstFrame);
-        life.at(now, passing());
-        life.at(now, Input::Closed);
-        assert_eq!(life.tick(now + 500).1, Some(Step::Open));
-    }
-
-    #[test]
-    fn a_refused_password_waits_long() {
-        let mut life = Life::camera();
-        life.at(0, Input::Fault(Fault { cure: Cure::RetrySeldom, text: "refused".into() }));
-        life.at(0, Input::Closed);
-        assert_eq!(life.tick(29_999), (CameraState::Retrying, None));
-        assert_eq!(life.tick(30_000).1, Some(Step::Open));
-    }
-
-    #[test]
-    fn what_can_never_work_fails_until_it_is_enabled_again() {
-        let mut life = Life::camera();
-        assert_eq!(life.at(0, Input::Fault(Fault::lasting("no"))), (CameraState::Failed, Some(Step::Close)));
-        assert_eq!(life.at(10, Input::Closed), (CameraState::Failed, None));
-        assert_eq!(life.tick(1_000_000), (CameraState::Failed, None));
-        assert_eq!(life.at(1_000_000, Input::Enable), (CameraState::Starting, Some(Step::Open)));
-    }
-
-    #[test]
-    fn an_end_means_what_the_source_says() {
-        for (ending, running, step) in [
-            (Ending::IsFault, CameraState::Retrying, Step::Close),
-            (Ending::IsFinal, CameraState::Ended, Step::Close),
-            (Ending::Rewinds, CameraState::Running, Step::Rewind),
-        ] {
-            let mut life = Life::new(ending, Driver::PerPipeline);
-            life.at(0, Input::FirstFrame);
-            assert_eq!(life.at(1, Input::EndOfStream), (running, Some(step)));
-        }
-        for ending in [Ending::IsFinal, Ending::Rewinds] {
-            let mut life = Life::new(ending, Driver::PerPipeline);
-            assert_eq!(life.at(1, Input::EndOfStream), (CameraState::Failed, Some(Step::Close)));
-        }
-    }
-
-    #[test]
-    fn a_camera_can_be_switched_off_at_any_time() {
-        let mut life = Life::camera();
-        assert_eq!(life.at(0, Input::Disable), (CameraState::Disabled, Some(Step::Close)));
-        assert_eq!(life.at(1, Input::Closed), (CameraState::Disabled, None));
-        assert_eq!(life.at(2, Input::Enable), (CameraState::Starting, Some(Step::Open)));
-        life.at(3, passing());
-        assert_eq!(life.at(4, Input::Disable), (CameraState::Disabled, None));
-        assert_eq!(life.at(5, Input::Closed), (CameraState::Disabled, None));
-        assert_eq!(life.tick(100_000), (CameraState::Disabled, None));
-    }
-
-    #[test]
-    fn a_pipeline_that_hangs_is_left_behind_and_the_third_is_too_many() {
-        let mut life = Life::camera();
-        let mut now = 0;
-        for _ in 0..2 {
-            life.at(now, passing());
-            assert_eq!(life.tick(now + 3_000), (CameraState::Retrying, Some(Step::Abandon)));
-            assert_eq!(life.tick(now + 6_000).1, Some(Step::Open));
-            now += 6_000;
-        }
-        life.at(now, passing());
-        assert_eq!(life.tick(now + 3_000), (CameraState::Stuck, Some(Step::GiveUp)));
-        assert_eq!(life.tick(now + 60_000), (CameraState::Stuck, None));
-    }
-
-    #[test]
-    fn argus_is_given_up_when_it_hangs_or_stays_dark_for_a_minute() {
-        let mut life = Life::new(Ending::IsFault, Driver::PerProcess);
-        life.at(0, passing());
-        assert_eq!(life.tick(3_000), (CameraState::Stuck, Some(Step::GiveUp)));
-
-        let mut life = Life::new(Ending::IsFault, Driver::PerProcess);
-        let mut now = 0;
-        while now < 120_000 {
-            life.at(now, Input::EndOfStream);
-            let (state, step) = life.at(now, Input::Closed);
-            if state == CameraState::Stuck {
-                assert_eq!(step, Some(Step::GiveUp));
-                break;
-            }
-            now += 3_000;
-            assert_eq!(life.tick(now).1, Some(Step::Open));
-        }
-        assert_eq!(now, 60_000);
     }
 }

@@ -1,0 +1,79 @@
+//! What a camera's machine goes by: how long each thing may take, and what an end or a hanging driver means.
+
+use crate::source::uri::{AtEnd, SourceUri};
+use std::time::Duration;
+
+/// How long each thing may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::source) struct Limits {
+    /// From the start of an attempt to the camera's first answer, for a camera on the network.
+    pub contact: Option<Duration>,
+    /// From the start of an attempt to its first frame.
+    pub first_frame: Duration,
+    /// From one frame to the next.
+    pub stall: Duration,
+    /// With the same pixels again and again.
+    pub frozen: Option<Duration>,
+    /// For taking a pipeline down.
+    pub close: Duration,
+    /// The first pause after a fault; it doubles with each attempt in vain.
+    pub shortest_pause: Duration,
+    /// The longest pause after a fault.
+    pub longest_pause: Duration,
+    /// The pause after a refused password.
+    pub refused_pause: Duration,
+    /// Without a frame, for all attempts together, before a camera behind Argus counts as stuck.
+    pub stuck: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            contact: None,
+            first_frame: Duration::from_secs(10),
+            stall: Duration::from_secs(3),
+            frozen: None,
+            close: Duration::from_secs(3),
+            shortest_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(3),
+            refused_pause: Duration::from_secs(30),
+            stuck: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How many pipelines may be left behind before the process must be replaced: each holds threads and memory.
+pub(super) const LEFT_BEHIND: u32 = 3;
+/// How many attempts in vain show that it is not just one that went wrong.
+pub(super) const ATTEMPTS: u32 = 5;
+
+/// Whether the driver lives on in this process, so that building the pipeline anew may not help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::source) enum Driver {
+    /// Each pipeline has its own.
+    PerPipeline,
+    /// One for the whole process, which never recovers once it has lost its daemon: Argus.
+    PerProcess,
+}
+
+/// What a source does when its stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::source) enum Ending {
+    /// It is a camera: that is a fault.
+    IsFault,
+    /// It begins again.
+    Rewinds,
+    /// It is over.
+    IsFinal,
+}
+
+impl Ending {
+    /// What the end of `uri`'s stream means.
+    pub fn of(uri: &SourceUri) -> Self {
+        match uri {
+            SourceUri::File { end: AtEnd::Loop, .. } => Self::Rewinds,
+            SourceUri::File { .. } | SourceUri::Images { .. } => Self::IsFinal,
+            _ => Self::IsFault,
+        }
+    }
+}
