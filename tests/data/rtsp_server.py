@@ -14,6 +14,7 @@ from gi.repository import GLib, Gst, GstRtspServer
 ENCODERS = {
     "jpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
     "h264": "openh264enc gop-size=10 ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph265pay name=pay0 pt=96 config-interval=-1",
 }
 
 

@@ -5,6 +5,7 @@ use crate::support::root;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The rooms of src/, lowest first: a room may import rooms of lower levels only.
@@ -156,6 +157,22 @@ fn libraries_stay_at_home() {
         }
     }
     assert!(wrong.is_empty(), "libraries out of their rooms:\n{}", wrong.join("\n"));
+}
+
+/// The board has GStreamer 1.14, the oldest the bindings know; each later version's API is a feature of theirs. That the
+/// binary needs no later symbol is for `scripts/symbols.sh` to see.
+#[test]
+fn no_api_of_a_later_gstreamer_is_enabled() {
+    let tree = ["tree", "--locked", "--offline", "--edges", "features,normal,build,dev", "--prefix", "none"];
+    let output = Command::new(env!("CARGO")).args(tree).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = tree.lines().filter(|line| line.starts_with("gstreamer")).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert!(lines.iter().any(|line| line.starts_with("gstreamer-app v")), "{lines:?}");
+    let later: Vec<_> = lines.iter().filter(|line| line.contains("feature \"v1_")).collect();
+    assert!(later.is_empty(), "{later:?}");
 }
 
 #[test]

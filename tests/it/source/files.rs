@@ -1,14 +1,19 @@
 //! Files, pictures and test patterns.
 
-use super::{Bench, PATIENCE, video};
+use super::{Bench, Load, PATIENCE, is_alone, is_long, video};
 use crate::support::part;
 use bytes::Bytes;
 use sightd::{
     camera::CameraState,
+    frame::Motion,
     geometry::Size,
-    source::{Config, Fps},
+    source::{Config, Crop, Flip, Fps, MotionGate},
 };
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    time::{Duration, Instant},
+};
 
 #[test]
 fn a_looping_file_is_like_a_camera() {
@@ -168,22 +173,104 @@ fn what_can_never_play_fails_for_good() {
     }
 }
 
-/// Only in long runs: ten minutes of the footage at four times its speed, 30 rounds.
+#[test]
+fn a_looping_file_that_breaks_comes_back_when_it_is_whole_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clip.avi");
+    video(&file, 40, "");
+    let whole = fs::read(&file).unwrap();
+    let mut bench = Bench::start(&format!("file://{}?loop", file.display())).unwrap();
+    bench.frame();
+    fs::write(&file, "no video\n".repeat(whole.len() / 9)).unwrap(); // under the pipeline's hands
+    let broken = bench.wait_until("broken", |status| status.restarts >= 2);
+    assert!(broken.last_error.is_some() && broken.state != CameraState::Failed, "{broken:?}");
+    fs::write(&file, whole).unwrap();
+    bench.wait_for(CameraState::Running);
+    let seq = bench.frame().stamp.seq;
+    assert!(bench.frame().stamp.seq > seq);
+    bench.stop();
+}
+
+#[test]
+fn pictures_are_cut_and_then_turned() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("corners.png");
+    // Red and green above, blue and white below; 20 columns at the left to be cut off.
+    let corners = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
+    let colour = |x: u32, y: u32| {
+        image::Rgb(if x < 20 { [0; 3] } else { corners[usize::from(x >= 70) + 2 * usize::from(y >= 50)] })
+    };
+    image::RgbImage::from_fn(120, 100, colour).save(&file).unwrap();
+    for (flip, order) in [
+        (Flip::None, [0, 1, 2, 3]),
+        (Flip::Clockwise, [2, 0, 3, 1]),
+        (Flip::Counterclockwise, [1, 3, 0, 2]),
+        (Flip::Rotate180, [3, 2, 1, 0]),
+        (Flip::Horizontal, [1, 0, 3, 2]),
+        (Flip::Vertical, [2, 3, 0, 1]),
+    ] {
+        let mut config = Config::new(format!("images://{}?loop", file.display()).parse().unwrap());
+        config.flip = flip;
+        config.crop = Crop { left: 20, ..Crop::default() };
+        let mut bench = Bench::with(config).unwrap();
+        let pixels = bench.frame().pixels;
+        let seen = [(20, 20), (280, 20), (20, 280), (280, 280)].map(|(x, y): (usize, u32)| {
+            let pixel = &pixels.row(y)[x * 4..x * 4 + 3];
+            corners.iter().position(|corner| pixel.iter().zip(corner).all(|(a, b)| a.abs_diff(*b) < 9))
+        });
+        assert_eq!(seen, order.map(Some), "{flip:?}");
+        bench.stop();
+    }
+}
+
+#[test]
+fn a_still_scene_is_said_to_be_still() {
+    let folder = tempfile::tempdir().unwrap();
+    image::RgbImage::from_pixel(64, 48, image::Rgb([90; 3])).save(folder.path().join("still.png")).unwrap();
+    let mut config = Config::new(format!("images://{}?loop", folder.path().display()).parse().unwrap());
+    config.fps = Some(Fps::try_from(20.0).unwrap());
+    config.motion = Some(MotionGate { linger_ms: 100, ..MotionGate::default() });
+    let mut bench = Bench::with(config).unwrap();
+    assert_eq!(bench.frame().motion, Motion::Moving, "the first");
+    while bench.frame().motion != Motion::Still {}
+    bench.stop();
+    let mut ungated = Bench::start("test://ball").unwrap();
+    assert_eq!(ungated.frame().motion, Motion::Unmeasured);
+    ungated.stop();
+}
+
+/// Only in long runs: ten minutes of the footage at four times its speed, 30 rounds. Every frame that is seen must be
+/// the one of its number, counted from the beginning of its round: then none was lost or doubled between the rounds.
 #[test]
 fn the_footage_loops_for_long_and_loses_nothing() {
-    if !super::is_long() {
+    if !is_long() || !is_alone("files::the_footage_loops_for_long_and_loses_nothing") {
         return;
     }
+    const FRAMES: usize = 795;
     let footage = part("footage/vtest.avi");
     let mut bench = Bench::start(&format!("file://{}?loop&speed=4", footage.display())).unwrap();
-    let mut last = bench.frame().stamp.seq;
-    let until = std::time::Instant::now() + Duration::from_secs(600);
-    while std::time::Instant::now() < until {
-        let seq = bench.frame().stamp.seq;
-        assert_eq!(seq, last + 1, "a frame was lost");
+    let mut pictures = [None; FRAMES];
+    let (mut last, mut missed, mut missed_between) = (0, 0, 0);
+    let mut before = None;
+    let until = Instant::now() + Duration::from_secs(600);
+    while Instant::now() < until {
+        let frame = bench.frame();
+        let seq = usize::try_from(frame.stamp.seq).unwrap();
+        let digest = BuildHasherDefault::<DefaultHasher>::default().hash_one(&frame.pixels.data);
+        let place = (seq - 1) % FRAMES;
+        assert_eq!(*pictures[place].get_or_insert(digest), digest, "frame {seq} is not the one of its number");
+        missed += seq - last - 1; // replaced by a newer one while this machine was busy
+        missed_between += usize::from(place == 0 && last != seq - 1);
         last = seq;
+        if last >= 2 * FRAMES && before.is_none() {
+            before = Some(Load::now());
+        }
     }
-    assert_eq!(bench.status().restarts, 0);
+    let (before, after) = (before.unwrap(), Load::now());
+    eprintln!("{last} frames in {} rounds, {missed} missed, {missed_between} of them at the loop point", last / FRAMES);
+    eprintln!("after two rounds {before:?}, at the end {after:?}");
     assert!(last > 20_000, "{last} frames in ten minutes at 40 a second");
+    assert_eq!((bench.status().restarts, missed_between), (0, 0));
+    before.assert_kept(&after);
     bench.stop();
 }

@@ -4,8 +4,10 @@ use super::{Bench, INPUT, PATIENCE, is_alone, rtsp, stand_ins};
 use crate::support::part;
 use gstreamer::{self as gst, prelude::*};
 use sightd::{
+    camera::CameraState,
     geometry::Size,
-    source::{Config, Crop, Flip, Fps, UsbFormat},
+    pictures::Viewer,
+    source::{Codec, Config, Crop, Flip, Fps, UsbFormat},
 };
 
 fn config(uri: &str, change: impl Fn(&mut Config)) -> Config {
@@ -20,8 +22,10 @@ fn each_source_gives_frames_and_pictures() {
         return;
     }
     stand_ins::register_jetson();
-    let port = rtsp::port();
-    let server = rtsp::Server::start(port, Size::new(320, 240), "h264", &[]);
+    let servers = ["h264", "h265"].map(|codec| {
+        let port = rtsp::port();
+        (rtsp::Server::start(port, Size::new(320, 240), codec, &[]), format!("rtsp://127.0.0.1:{port}/live"))
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let turned = |config: &mut Config| {
         config.flip = Flip::Clockwise;
@@ -34,12 +38,8 @@ fn each_source_gives_frames_and_pictures() {
         (config("usb:///dev/video7", |_| {}), Size::new(1280, 720)),
         (config("usb:///dev/video7", |config| config.usb.format = UsbFormat::Raw), Size::new(640, 480)),
         (config(&format!("file://{}?loop", part("footage/vtest.avi").display()), |_| {}), Size::new(768, 576)),
-        (
-            config(&format!("rtsp://127.0.0.1:{port}/live"), |config| {
-                config.network.codec = sightd::source::Codec::H264;
-            }),
-            Size::new(320, 240),
-        ),
+        (config(&servers[0].1, |config| config.network.codec = Codec::H264), Size::new(320, 240)),
+        (config(&servers[1].1, |config| config.network.codec = Codec::H265), Size::new(320, 240)),
     ] {
         let name = config.uri.to_string();
         eprintln!("{name}");
@@ -54,7 +54,7 @@ fn each_source_gives_frames_and_pictures() {
         assert_eq!(Size::new(decoded.width(), decoded.height()), size, "{name}");
         bench.stop();
     }
-    drop(server);
+    drop(servers);
 
     // What the camera itself refuses arrives as an error, or as an end where there is no camera.
     let too_fast = config("csi://0", |config| config.fps = Some(Fps::try_from(90.0).unwrap()));
@@ -65,6 +65,50 @@ fn each_source_gives_frames_and_pictures() {
         bench.stop();
     }
     what_the_elements_refuse();
+}
+
+#[test]
+fn a_frame_is_encoded_once_for_all_who_watch_and_for_nobody_not_at_all() {
+    if !is_alone("jetson::a_frame_is_encoded_once_for_all_who_watch_and_for_nobody_not_at_all") {
+        return;
+    }
+    stand_ins::register_jetson();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut bench = Bench::start("csi://0").unwrap();
+    let frames = |bench: &mut Bench, count| (0..count).map(|_| bench.frame().stamp.seq).last().unwrap();
+    let start = frames(&mut bench, 30);
+    assert_eq!(stand_ins::pictures_encoded(), 0, "nobody watches");
+    let mut viewers = [(); 5].map(|()| bench.pictures.watch());
+    for _ in 0..20 {
+        let see = |viewer: &mut Viewer| {
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, viewer.next()).await.unwrap() }).stamp.seq
+        };
+        let seen: Vec<u64> = viewers.iter_mut().map(see).collect();
+        assert!(seen.iter().all(|seq| *seq > start), "{seen:?}");
+    }
+    drop(viewers);
+    let passed = frames(&mut bench, 30) - start;
+    let encoded = stand_ins::pictures_encoded() as u64;
+    assert!((20..=passed).contains(&encoded), "{encoded} pictures of {passed} frames for five viewers");
+    frames(&mut bench, 30);
+    assert_eq!(stand_ins::pictures_encoded() as u64, encoded, "nobody watches any more");
+    bench.stop();
+}
+
+#[test]
+fn a_csi_camera_that_is_stuck_asks_for_a_new_argus() {
+    if !is_alone("jetson::a_csi_camera_that_is_stuck_asks_for_a_new_argus") {
+        return;
+    }
+    stand_ins::register_jetson();
+    let folder = tempfile::tempdir().unwrap();
+    let request = folder.path().join("restart-nvargus");
+    let wish = |config: &mut Config| config.argus_restart_request = Some(request.clone());
+    let bench = Bench::with(config(&format!("csi://{}", stand_ins::WEDGED_SENSOR), wish)).unwrap();
+    let status = bench.wait_for(CameraState::Stuck);
+    assert!(status.last_error.unwrap().contains("no frame came within 10s"));
+    assert_eq!(std::fs::read_to_string(&request).unwrap(), "cam\n");
+    bench.stop();
 }
 
 /// The stand-ins refuse what the real elements refuse, so that the test above means something.

@@ -19,6 +19,7 @@ use sightd::{
     source::{self, Config, Handle, Outlet, SourceError},
 };
 use std::{
+    fs,
     path::Path,
     process::Command,
     sync::Arc,
@@ -109,12 +110,41 @@ fn is_alone(name: &str) -> bool {
     let run = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("source::{name}"), "--nocapture", "--test-threads=1"])
         .env(ALONE, "1")
+        .env("MALLOC_ARENA_MAX", "2") // as in systemd/sightd.service
         .output()
         .unwrap();
     let (out, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     eprintln!("{errors}");
     assert!(run.status.success() && out.contains("1 passed"), "{out}");
     false
+}
+
+/// What this process holds.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    threads: usize,
+    files: usize,
+    /// Resident memory.
+    kib: usize,
+}
+
+impl Load {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let number = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        let files = fs::read_dir("/proc/self/fd").unwrap().count();
+        Self { threads: number("Threads:"), files, kib: number("VmRSS:") }
+    }
+
+    /// Fails when `after` holds more than a little more.
+    fn assert_kept(&self, after: &Self) {
+        assert!(after.threads <= self.threads + 2, "threads: {self:?} {after:?}");
+        assert!(after.files <= self.files + 4, "open files: {self:?} {after:?}");
+        assert!(after.kib < self.kib + 4 * 1024, "memory: {self:?} {after:?}");
+    }
 }
 
 /// Whether this is a long run (`make long`).

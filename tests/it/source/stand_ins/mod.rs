@@ -8,6 +8,9 @@ mod nvv4l2decoder;
 mod nvvidconv;
 mod v4l2src;
 
+pub use nvarguscamerasrc::WEDGED_SENSOR;
+pub use nvjpegenc::pictures_encoded;
+
 use gstreamer::{self as gst, glib, prelude::*, subclass::prelude::*};
 use gstreamer_base::{self as gst_base, prelude::*, subclass::prelude::*};
 use std::sync::{LazyLock, Mutex};

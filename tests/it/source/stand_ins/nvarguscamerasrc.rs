@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// The sensor whose session gives no frame and does not come down, as after the daemon's end.
+pub const WEDGED_SENSOR: i32 = 9;
+
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::NvArgusCameraSrc)]
 pub struct NvArgusCameraSrc {
@@ -63,6 +66,11 @@ impl PushSrcImpl for NvArgusCameraSrc {
         &self,
         _: Option<&mut gst::BufferRef>,
     ) -> Result<gst_base::subclass::base_src::CreateSuccess, gst::FlowError> {
+        if *self.sensor_id.lock().unwrap() == WEDGED_SENSOR {
+            loop {
+                std::thread::park();
+            }
+        }
         if !(0..2).contains(&*self.sensor_id.lock().unwrap()) {
             eprintln!("Error generated. Invalid camera device specified");
             return Err(gst::FlowError::Eos); // as the real one: an end, not an error

@@ -1,6 +1,14 @@
 //! The Jetson's JPEG encoder: one buffer in, one out.
 
 use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static ENCODED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many pictures all encoders of this process have made.
+pub fn pictures_encoded() -> usize {
+    ENCODED.load(Ordering::Relaxed)
+}
 
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::NvJpegEnc)]
@@ -71,6 +79,7 @@ impl NvJpegEnc {
     fn encode(&self, pad: &gst::Pad, raw: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let caps = pad.current_caps().ok_or(gst::FlowError::NotNegotiated)?;
         let structure = caps.structure(0).unwrap();
+        ENCODED.fetch_add(1, Ordering::Relaxed);
         let level = raw.map_readable().unwrap().first().copied().unwrap_or_default();
         let file = jpeg(side(structure, "width"), side(structure, "height"), level);
         let mut coded = gst::Buffer::from_mut_slice(file);
