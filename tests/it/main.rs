@@ -24,6 +24,7 @@ mod logs;
 mod metrics;
 mod networks;
 mod notify;
+mod originals;
 mod preprocess;
 mod program;
 mod reload;
