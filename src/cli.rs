@@ -5,13 +5,15 @@ use crate::{
     config::{self, Loaded, Sources},
     detect::{self, DetectArgs},
     model,
-    ops::logging,
+    ops::{doctor, logging},
     publish::http,
     setup_runtime::{self, SetupRuntimeArgs},
     source,
 };
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::{
+    fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -40,13 +42,30 @@ enum Command {
     /// Models: list, import, evaluate.
     #[command(subcommand)]
     Model(model::cli::ModelCommand),
-    /// Look at this machine.
-    #[command(subcommand)]
-    Doctor(DoctorCommand),
+    /// Look at everything that has to be right, and say how to put it right.
+    Doctor(DoctorArgs),
     /// Put a downloaded ONNX Runtime in place.
     SetupRuntime(SetupRuntimeArgs),
     /// Print the API's OpenAPI document.
     Openapi,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct DoctorArgs {
+    #[command(subcommand)]
+    command: Option<DoctorCommand>,
+    #[command(flatten)]
+    file: FileArgs,
+    /// Print JSON: the findings, each with its severity and its fix.
+    #[arg(long)]
+    json: bool,
+    /// Also write a support bundle: findings, configuration, log and state of the machine, without secrets.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Where sys, proc, etc and dev lie [default: board.root].
+    #[arg(long, value_name = "FOLDER")]
+    root: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,14 +126,22 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check(args),
         Command::Detect(args) => detect(args),
         Command::Model(command) => command.run(&mut io::stdout()).map_err(Failure::Other),
-        Command::Doctor(DoctorCommand::Cameras { json }) => doctor_cameras(json),
+        Command::Doctor(DoctorArgs { command: Some(DoctorCommand::Cameras { json }), .. }) => doctor_cameras(json),
+        Command::Doctor(args) => return doctor(args).unwrap_or_else(failed),
         Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
         Command::Openapi => openapi(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Other(error)) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(failure) => {
+        Err(failure) => failed(failure),
+    }
+}
+
+/// Says why, and gives the exit code.
+fn failed(failure: Failure) -> ExitCode {
+    match failure {
+        Failure::Other(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        failure => {
             eprintln!("sightd: {failure}");
             ExitCode::from(failure.exit_code())
         }
@@ -145,6 +172,24 @@ fn detect(args: DetectCommand) -> Result<(), Failure> {
 fn openapi() -> Result<(), Failure> {
     let document = http::openapi().to_pretty_json().map_err(|error| Failure::Other(error.into()))?;
     print(&document)
+}
+
+/// The exit code is that of the worst finding: 0 good, 1 warning, 2 error.
+fn doctor(args: DoctorArgs) -> Result<ExitCode, Failure> {
+    let sources = Sources { file: args.file.config, flags: Vec::new() };
+    let facts = app::doctor::facts(&sources, args.root);
+    let report = doctor::examine(&facts);
+    if let Some(file) = args.bundle {
+        let bundle = doctor::bundle(&report, &facts, &app::doctor::texts(&sources));
+        let written = fs::write(&file, bundle).with_context(|| format!("can not write {}", file.display()));
+        written.map_err(Failure::Other)?;
+    }
+    if args.json {
+        print(&serde_json::to_string_pretty(&report).map_err(|error| Failure::Other(error.into()))?)?;
+    } else {
+        print(&report.to_string())?;
+    }
+    Ok(ExitCode::from(report.severity.exit_code()))
 }
 
 fn doctor_cameras(json: bool) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! cameras (pictures without boxes), then the engine. The order of stop: cameras, inference, HTTP.
 
 mod cameras;
+pub mod doctor;
 mod engine;
 mod failure;
 mod heart;
@@ -137,16 +138,20 @@ fn serve_stills(desk: &Desk) -> Result<Lane, Failure> {
     Ok(lane)
 }
 
+/// The folder that systemd gives the daemon for its data; without systemd the one it was started in.
+fn data_folder() -> PathBuf {
+    env::var_os("STATE_DIRECTORY").map_or_else(|| ".".into(), PathBuf::from)
+}
+
 /// Reads the machine once a second, onto `bus`, until the sampler is dropped.
 fn watch_board(config: &telemetry::Config, bus: &Arc<Bus>) -> Result<Sampler, Failure> {
-    let data = env::var_os("STATE_DIRECTORY").map_or_else(|| ".".into(), PathBuf::from);
     let counting = bus.clone();
     let ports = Ports {
         board: bus.board.clone(),
         limit_fps: bus.limit_fps.clone(),
         scenes: Box::new(move || counting.published()),
     };
-    Sampler::start(config, data, ports).map_err(|error| Failure::Other(error.into()))
+    Sampler::start(config, data_folder(), ports).map_err(|error| Failure::Other(error.into()))
 }
 
 async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {

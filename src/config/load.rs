@@ -41,7 +41,7 @@ pub struct Loaded {
 /// # Errors
 /// All mistakes at once.
 pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
-    let files = find_files(sources).map_err(|mistake| Mistakes(vec![mistake]))?;
+    let files = files(sources)?;
     let mut mistakes = Vec::new();
     let mut tree = collect(&files, &sources.flags, &mut mistakes);
     read_tree(&mut tree, &mut mistakes);
@@ -50,7 +50,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
     if mistakes.is_empty() { Ok(Loaded { config, files }) } else { Err(Mistakes(mistakes)) }
 }
 
-/// The files to read, in order.
+/// The files that `sources` mean, in the order in which they are read.
+///
+/// # Errors
+/// When the one that was named, or the folder `conf.d`, can't be read.
+pub fn files(sources: &Sources) -> Result<Vec<PathBuf>, Mistakes> {
+    find_files(sources).map_err(|mistake| Mistakes(vec![mistake]))
+}
+
 fn find_files(sources: &Sources) -> Result<Vec<PathBuf>, Mistake> {
     let main = sources.file.clone().unwrap_or_else(|| SYSTEM_FILE.into());
     if sources.file.is_some() {

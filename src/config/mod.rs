@@ -9,7 +9,7 @@ mod mistakes;
 mod tree;
 
 pub use camera::CameraConfig;
-pub use load::{Loaded, Sources, load};
+pub use load::{Loaded, Sources, files, load};
 pub use mistakes::{Mistake, Mistakes};
 
 use crate::{

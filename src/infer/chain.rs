@@ -7,7 +7,7 @@
 use super::{
     Config, InferError, Provider, Runtime,
     cache::{Cache, Compiler, Failure, Key},
-    machine::{self, Machine},
+    machine::Machine,
     options::Options,
     placement::{self, Profile},
     register::{Fault, Refused, Tried, plain, provider_options, reason, register, register_each},
@@ -107,7 +107,7 @@ impl Chain<'_> {
         if !providers.contains(&Provider::Tensorrt) {
             return Ok(self.commit(providers, None));
         }
-        let folder = self.config.cache_dir.clone().unwrap_or_else(machine::cache_dir);
+        let folder = self.config.cache_folder();
         let (cache, key) = (Cache::new(&folder), self.key()?);
         if !cache.holds(&key) {
             (self.on_build)(cache.usual_build());

@@ -1,5 +1,6 @@
 //! The `[runtime]` table of the configuration. Every value checks itself.
 
+use super::machine;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, num::NonZeroU16, path::PathBuf, time::Duration};
 
@@ -31,6 +32,13 @@ pub struct Config {
     pub deadline: Deadline,
     /// The longest that making a session (with TensorRT: building an engine) may take.
     pub build_deadline: BuildDeadline,
+}
+
+impl Config {
+    /// The folder in which built engines are kept: the one chosen, else systemd's, the user's or the system's.
+    pub fn cache_folder(&self) -> PathBuf {
+        self.cache_dir.clone().unwrap_or_else(machine::cache_dir)
+    }
 }
 
 impl Default for Config {

@@ -7,7 +7,7 @@ use super::{
 use gstreamer::{self as gst, prelude::*};
 
 /// The Debian package with an element, where it is one that sources use.
-fn package(element: &str) -> &'static str {
+pub(super) fn package(element: &str) -> &'static str {
     match element {
         "videoconvert" | "videoscale" | "videotestsrc" | "appsrc" | "appsink" | "uridecodebin" | "decodebin" => {
             "gstreamer1.0-plugins-base"

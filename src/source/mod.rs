@@ -23,6 +23,7 @@ mod hints;
 mod images;
 mod listing;
 mod machine;
+mod needs;
 mod network;
 mod pipeline;
 pub mod scale;
@@ -41,6 +42,7 @@ pub use config::{
 pub use devices::Encoding;
 pub use error::SourceError;
 pub use listing::{CameraListing, ListedMode, list_cameras};
+pub use needs::{MissingElement, gstreamer_version, missing_device, missing_elements};
 pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice};
 
 use crate::{

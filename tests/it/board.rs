@@ -51,6 +51,7 @@ const FILES: &[(&str, &str)] = &[
     ("usr/lib/aarch64-linux-gnu/libnvonnxparser.so.8", ""),
     ("tmp/argus_socket", ""),
     ("dev/video0", ""),
+    ("sys/class/video4linux/video0/name", "vi-output, imx219 7-0010"),
     ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nsightd:x:120:127:sightd:/var/lib/sightd:/usr/sbin/nologin"),
     ("etc/group", "root:x:0:\nvideo:x:44:owner,sightd"),
 ];

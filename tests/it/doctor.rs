@@ -4,7 +4,9 @@ use crate::board::FakeBoard;
 use sightd::{
     board::Disk,
     ops::{
-        doctor::{self, CameraFact, Facts, ListenerFact, Report, RuntimeFact, Severity},
+        doctor::{
+            self, CameraFact, Connection, ElementFact, Facts, ListenerFact, ProviderFact, Report, RuntimeFact, Severity,
+        },
         telemetry::{self, Tree},
     },
 };
@@ -14,15 +16,20 @@ fn facts(board: &FakeBoard) -> Facts {
     let tree = Tree::new(board.root());
     let mut reading = telemetry::read(&tree, Path::new("/"));
     reading.disk = Some(Disk { total_bytes: 64 << 30, available_bytes: 20 << 30 });
-    let runtime =
-        RuntimeFact { version: "1.11.0".into(), library: "/opt/sightd/lib/libonnxruntime.so".into(), gpu: true };
+    let provider = |name: &str| ProviderFact { name: name.into(), missing: None };
+    let runtime = RuntimeFact {
+        version: "1.11.0".into(),
+        library: "/opt/sightd/lib/libonnxruntime.so".into(),
+        providers: ["tensorrt", "cuda", "cpu"].map(provider).into(),
+    };
     let camera =
-        CameraFact { name: "front".into(), source: "csi://0".into(), needs: Some("/dev/video0".into()), is_csi: true };
+        CameraFact { name: "front".into(), source: "csi://0".into(), missing: None, connection: Connection::Csi };
     Facts {
         tree,
         board: reading,
         config: Ok(vec!["/etc/sightd/config.toml".into()]),
         runtime: Ok(runtime),
+        gstreamer: Ok("GStreamer 1.14.5".into()),
         missing_elements: Vec::new(),
         cameras: vec![camera],
         cache: Ok("/var/cache/sightd".into()),
@@ -155,9 +162,12 @@ const FAULTS: &[Fault] = &[
     ),
     (
         NOTHING,
-        |facts| facts.runtime.as_mut().unwrap().gpu = false,
+        |facts| {
+            let why = "TensorRT execution provider is not enabled in this build.";
+            facts.runtime.as_mut().unwrap().providers[0].missing = Some(why.into());
+        },
         Severity::Warning,
-        "built for the CPU only",
+        "runs on cuda, cpu only (tensorrt: TensorRT execution provider is not enabled in this build.)",
         "CUDA 10.2",
     ),
     (
@@ -169,7 +179,10 @@ const FAULTS: &[Fault] = &[
     ),
     (
         NOTHING,
-        |facts| facts.missing_elements = vec![("nvvidconv".into(), "nvidia-l4t-gstreamer".into())],
+        |facts| {
+            facts.missing_elements =
+                vec![ElementFact { element: "nvvidconv".into(), package: "nvidia-l4t-gstreamer".into() }];
+        },
         Severity::Error,
         "the element nvvidconv is missing",
         "apt-get install nvidia-l4t-gstreamer",
@@ -182,10 +195,10 @@ const FAULTS: &[Fault] = &[
         "sightd check",
     ),
     (
-        |board| board.remove("dev/video0"),
-        AS_IT_IS,
+        NOTHING,
+        |facts| facts.cameras[0].missing = Some("CSI camera 0 is not there (0 were found)".into()),
         Severity::Error,
-        "camera: front: /dev/video0 is not there",
+        "camera: front: CSI camera 0 is not there",
         "plug it in",
     ),
     (

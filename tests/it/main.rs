@@ -11,6 +11,7 @@ mod decode;
 mod detect;
 mod detect_api;
 mod doctor;
+mod doctor_program;
 mod engine_cache;
 mod engine_exits;
 mod eval;

@@ -14,8 +14,10 @@ pub struct Facts {
     pub config: Result<Vec<PathBuf>, Vec<String>>,
     /// ONNX Runtime as it was loaded, or why not.
     pub runtime: Result<RuntimeFact, String>,
-    /// Elements of GStreamer that the daemon may need here, with the package of each that is missing.
-    pub missing_elements: Vec<(String, String)>,
+    /// GStreamer's version, or why it can not be used.
+    pub gstreamer: Result<String, String>,
+    /// Elements of GStreamer that the sources need and that are not installed.
+    pub missing_elements: Vec<ElementFact>,
     /// The cameras of the configuration.
     pub cameras: Vec<CameraFact>,
     /// Why engines can't be written to the cache folder, if so.
@@ -35,8 +37,26 @@ pub struct RuntimeFact {
     pub version: String,
     /// The library's file.
     pub library: PathBuf,
-    /// Whether it was built for GPUs.
-    pub gpu: bool,
+    /// The execution providers that were asked for, in order.
+    pub providers: Vec<ProviderFact>,
+}
+
+/// An execution provider.
+#[derive(Clone, Debug)]
+pub struct ProviderFact {
+    /// Its name: `tensorrt`, `cuda`, `cpu`.
+    pub name: String,
+    /// Why it can not be had, in the runtime's words; none when it can.
+    pub missing: Option<String>,
+}
+
+/// An element of GStreamer.
+#[derive(Clone, Debug)]
+pub struct ElementFact {
+    /// Its name.
+    pub element: String,
+    /// The package that has it.
+    pub package: String,
 }
 
 /// A camera of the configuration.
@@ -46,10 +66,19 @@ pub struct CameraFact {
     pub name: String,
     /// Its source, without passwords.
     pub source: String,
-    /// A device or file that must be there for it, where there is one.
-    pub needs: Option<PathBuf>,
-    /// Whether it is connected to a Jetson's camera port.
-    pub is_csi: bool,
+    /// What must be there for it and is not, in words.
+    pub missing: Option<String>,
+    /// How it is connected.
+    pub connection: Connection,
+}
+
+/// How a camera is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// To a Jetson's camera port.
+    Csi,
+    /// In any other way.
+    Other,
 }
 
 /// The address the daemon listens on.
@@ -57,7 +86,7 @@ pub struct CameraFact {
 pub enum ListenerFact {
     /// Free to be used.
     Free(SocketAddr),
-    /// sightd answers there.
+    /// A running sightd has it.
     Ours(SocketAddr),
     /// Another program has it, or it can't be used.
     Refused(SocketAddr, String),

@@ -11,7 +11,7 @@ mod software;
 mod storage;
 
 pub use bundle::bundle;
-pub use facts::{CameraFact, Facts, ListenerFact, RuntimeFact};
+pub use facts::{CameraFact, Connection, ElementFact, Facts, ListenerFact, ProviderFact, RuntimeFact};
 
 use serde::Serialize;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The daemon as a service: its configuration, cameras, groups, clock and address.
 
-use super::{Facts, Finding, ListenerFact};
+use super::{Connection, Facts, Finding, ListenerFact};
 
 pub(super) fn config(facts: &Facts) -> Vec<Finding> {
     match &facts.config {
@@ -20,14 +20,14 @@ pub(super) fn cameras(facts: &Facts) -> Vec<Finding> {
     facts
         .cameras
         .iter()
-        .map(|camera| match &camera.needs {
-            Some(needs) if !facts.tree.at(needs.strip_prefix("/").unwrap_or(needs)).exists() => Finding::error(
+        .map(|camera| match &camera.missing {
+            Some(missing) => Finding::error(
                 "camera",
-                format!("{}: {} is not there", camera.name, needs.display()),
-                "plug it in; ls /dev/v4l/by-id shows USB cameras; a CSI ribbon's contacts face the heat sink, and the \
-                 board must be off while it is put in",
+                format!("{}: {missing}", camera.name),
+                "plug it in, or correct its source: sightd doctor cameras lists what is there; a CSI ribbon's contacts \
+                 face the heat sink, and the board must be off while it is put in",
             ),
-            _ => Finding::good("camera", format!("{}: {}", camera.name, camera.source)),
+            None => Finding::good("camera", format!("{}: {}", camera.name, camera.source)),
         })
         .collect()
 }
@@ -35,7 +35,7 @@ pub(super) fn cameras(facts: &Facts) -> Vec<Finding> {
 /// CSI cameras speak through nvargus-daemon's socket.
 pub(super) fn camera_daemon(facts: &Facts) -> Vec<Finding> {
     const CHECK: &str = "camera daemon";
-    if facts.board.l4t.is_none() || !facts.cameras.iter().any(|camera| camera.is_csi) {
+    if facts.board.l4t.is_none() || !facts.cameras.iter().any(|camera| camera.connection == Connection::Csi) {
         return Vec::new();
     }
     vec![if facts.tree.at("tmp/argus_socket").exists() {
@@ -97,7 +97,7 @@ pub(super) fn time(facts: &Facts) -> Vec<Finding> {
 pub(super) fn listener(facts: &Facts) -> Vec<Finding> {
     match &facts.listener {
         ListenerFact::Free(address) => vec![Finding::good("port", format!("{address} is free"))],
-        ListenerFact::Ours(address) => vec![Finding::good("port", format!("sightd answers on {address}"))],
+        ListenerFact::Ours(address) => vec![Finding::good("port", format!("a running sightd has {address}"))],
         ListenerFact::Refused(address, why) => vec![Finding::error(
             "port",
             format!("{address} can not be used: {why}"),

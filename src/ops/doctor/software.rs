@@ -1,6 +1,6 @@
 //! Libraries: ONNX Runtime, NVIDIA's, GStreamer's.
 
-use super::{Facts, Finding};
+use super::{ElementFact, Facts, Finding, ProviderFact};
 
 /// What ONNX Runtime with CUDA and TensorRT needs on JetPack 4.6: one of the places, and the package that brings it.
 const NVIDIA_LIBRARIES: &[(&str, &[&str], &str)] = &[
@@ -16,22 +16,29 @@ const NVIDIA_LIBRARIES: &[(&str, &[&str], &str)] = &[
 
 pub(super) fn runtime(facts: &Facts) -> Vec<Finding> {
     const CHECK: &str = "onnx runtime";
-    let on_jetson = facts.board.l4t.is_some();
-    vec![match &facts.runtime {
-        Err(why) => Finding::error(
-            CHECK,
-            why.clone(),
-            "sudo sightd setup-runtime FILE: docs/install.md says where to get ONNX Runtime for this machine",
-        ),
-        Ok(runtime) if on_jetson && !runtime.gpu => Finding::warning(
-            CHECK,
-            format!("{} {} is built for the CPU only: the GPU stays idle", runtime.library.display(), runtime.version),
-            "sudo sightd setup-runtime FILE with a build for CUDA 10.2 and TensorRT (docs/install.md says where)",
-        ),
-        Ok(runtime) => {
-            let build = if runtime.gpu { "with CUDA" } else { "for the CPU" };
-            Finding::good(CHECK, format!("{} {}, {build}", runtime.library.display(), runtime.version))
+    let runtime = match &facts.runtime {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            let fix = "sudo sightd setup-runtime FILE: docs/install.md says where to get ONNX Runtime for this machine";
+            return vec![Finding::error(CHECK, why.clone(), fix)];
         }
+    };
+    let library = format!("{} {}", runtime.library.display(), runtime.version);
+    let (have, lack): (Vec<_>, Vec<_>) = runtime.providers.iter().partition(|provider| provider.missing.is_none());
+    let have = have.iter().map(|provider| provider.name.as_str()).collect::<Vec<_>>().join(", ");
+    let why =
+        |provider: &&ProviderFact| format!("{}: {}", provider.name, provider.missing.as_deref().unwrap_or_default());
+    let lack = lack.iter().map(why).collect::<Vec<_>>().join("; ");
+    vec![if lack.is_empty() {
+        Finding::good(CHECK, format!("{library}, runs on {have}"))
+    } else if facts.board.l4t.is_some() {
+        Finding::warning(
+            CHECK,
+            format!("{library}, runs on {have} only ({lack})"),
+            "sudo sightd setup-runtime FILE with a build for CUDA 10.2 and TensorRT (docs/install.md says where)",
+        )
+    } else {
+        Finding::good(CHECK, format!("{library}, runs on {have}; not on {lack}"))
     }]
 }
 
@@ -53,14 +60,19 @@ pub(super) fn nvidia_libraries(facts: &Facts) -> Vec<Finding> {
 }
 
 pub(super) fn elements(facts: &Facts) -> Vec<Finding> {
+    const CHECK: &str = "gstreamer";
+    let version = match &facts.gstreamer {
+        Ok(version) => version,
+        Err(why) => return vec![Finding::error(CHECK, why.clone(), "sudo apt-get install gstreamer1.0-plugins-good")],
+    };
     if facts.missing_elements.is_empty() {
-        return vec![Finding::good("gstreamer", "every element that the sources need is there")];
+        return vec![Finding::good(CHECK, format!("{version}, with every element that the sources need"))];
     }
     let missing = facts.missing_elements.iter();
     missing
-        .map(|(element, package)| {
+        .map(|ElementFact { element, package }| {
             Finding::error(
-                "gstreamer",
+                CHECK,
                 format!("the element {element} is missing"),
                 format!(
                     "sudo apt-get install {package}; if it is installed, a failed scan may have hidden it: \

@@ -1,0 +1,79 @@
+//! What a source needs of the machine: the device or file behind its address, and GStreamer's elements.
+
+use super::{
+    SourceError,
+    devices::{self, Bus},
+    hints,
+    uri::{SourceUri, UsbDevice},
+};
+use std::path::{Path, PathBuf};
+
+/// An element of GStreamer that is not installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingElement {
+    /// Its name.
+    pub element: &'static str,
+    /// The Debian package that has it.
+    pub package: &'static str,
+}
+
+/// What every pipeline is made of.
+const ALWAYS: &[&str] = &["appsink", "videoconvert", "videoscale", "jpegenc", "tee", "queue"];
+/// What the pipelines of a Jetson are made of besides.
+const JETSON: &[&str] = &["nvvidconv", "nvv4l2decoder", "nvjpegenc"];
+
+/// The version of GStreamer.
+///
+/// # Errors
+/// When it can not be used.
+pub fn gstreamer_version() -> Result<String, SourceError> {
+    super::initialise()?;
+    Ok(gstreamer::version_string().into())
+}
+
+/// The elements that `sources` need here and that are not installed.
+///
+/// # Errors
+/// When GStreamer can not be used.
+pub fn missing_elements<'a>(
+    sources: impl Iterator<Item = &'a SourceUri>,
+    on_jetson: bool,
+) -> Result<Vec<MissingElement>, SourceError> {
+    super::initialise()?;
+    let jetson = if on_jetson { JETSON } else { &[] };
+    let mut elements: Vec<_> = ALWAYS.iter().chain(jetson).chain(sources.flat_map(elements_of)).copied().collect();
+    elements.sort_unstable();
+    elements.dedup();
+    elements.retain(|element| !hints::has_element(element));
+    Ok(elements.iter().map(|&element| MissingElement { element, package: hints::package(element) }).collect())
+}
+
+fn elements_of(uri: &SourceUri) -> &'static [&'static str] {
+    match uri {
+        SourceUri::Csi { .. } => &["nvarguscamerasrc"],
+        SourceUri::Usb(_) => &["v4l2src", "jpegdec"],
+        SourceUri::Rtsp(_) => &["rtspsrc", "rtph264depay", "h264parse"],
+        SourceUri::Http(_) => &["souphttpsrc", "multipartdemux", "jpegdec"],
+        SourceUri::File { .. } => &["uridecodebin"],
+        SourceUri::Images { .. } | SourceUri::Test { .. } | SourceUri::Gst { .. } | SourceUri::Auto => &[],
+    }
+}
+
+/// What `uri` names and the machine below `root` (`/`, or a fake one) does not have, in words; none when it is there,
+/// or can only be told by trying.
+pub fn missing_device(uri: &SourceUri, root: &Path) -> Option<String> {
+    let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
+    let absent = |path: &PathBuf| (!below(path).exists()).then(|| format!("{} is not there", path.display()));
+    match uri {
+        SourceUri::Usb(UsbDevice::Path(path)) => absent(path),
+        SourceUri::Usb(device @ UsbDevice::Name(_)) => {
+            devices::find_usb(root, device).err().map(|error| error.to_string())
+        }
+        SourceUri::Csi { sensor } => {
+            let found = devices::cameras(root).iter().filter(|camera| camera.bus == Bus::Csi).count();
+            (found <= usize::from(*sensor)).then(|| format!("CSI camera {sensor} is not there ({found} were found)"))
+        }
+        SourceUri::File { path, .. } | SourceUri::Images { path, .. } => absent(path),
+        _ => None,
+    }
+}
