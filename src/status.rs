@@ -1,5 +1,6 @@
 //! What is known of the engine: which runtime, which providers and why, and how far it is with getting ready.
 
+use crate::geometry::Size;
 use serde::Serialize;
 use std::{path::PathBuf, sync::Arc, time::Duration, time::Instant};
 
@@ -39,6 +40,10 @@ pub struct EngineInfo {
     pub source: Option<String>,
     /// The network it runs in place of, if it does.
     pub stands_in_for: Option<StoodInFor>,
+    /// Class names by class id; the first is the background, unused ids hold an empty text.
+    pub labels: Arc<[String]>,
+    /// The size of the pictures it sees.
+    pub input: Size,
     /// ONNX Runtime's version, for example `1.11.0`.
     pub runtime_version: String,
     /// The C API version that was negotiated.

@@ -4,6 +4,7 @@
 //! cameras (pictures without boxes), then the engine. The order of stop: cameras, inference, HTTP.
 
 mod cameras;
+mod control;
 pub mod doctor;
 mod engine;
 mod failure;
@@ -27,6 +28,7 @@ use crate::{
     publish::{bus::Bus, http},
 };
 use cameras::Cameras;
+use control::SwapControl;
 use engine::{EngineThread, Work};
 use plan::{Plan, planned_cameras};
 use signals::Signals;
@@ -84,7 +86,8 @@ async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>) -> Result<
     let lane = serve_stills(&desk)?;
     tokio::spawn(swapper.clone().obey(signals::hangup()?));
     let api = http::Api::new(bus.clone(), lane.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
-    let api = api.with_models(Arc::new(swapper.clone())).with_mailroom(desk.clone()).with_logbook(logbook);
+    let api =
+        api.with_control(Arc::new(SwapControl(swapper.clone()))).with_mailroom(desk.clone()).with_logbook(logbook);
     let listener = listen(&config.http).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));

@@ -1,8 +1,8 @@
-//! Changes the model while the daemon serves: on a client's request, or on SIGHUP when the configuration names another.
+//! Changes the model and the configuration while the daemon serves: on a client's request, or on SIGHUP.
 
 use super::{
     Reread,
-    plan::{find_model, resolve},
+    plan::{find_model, resolve, wanted_cameras},
 };
 use crate::{
     config::Config,
@@ -12,13 +12,15 @@ use crate::{
     pipeline::{HandOverError, LiveThresholds, Network, Succession},
     publish::{
         bus::Bus,
-        http::{ModelControl, ModelRefusal},
+        http::{Refused, Reloaded},
     },
     status::EngineInfo,
 };
 use anyhow::Context;
-use futures_util::future::{BoxFuture, FutureExt};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 use tokio::{signal::unix::Signal, sync::watch, task::spawn_blocking};
 
 /// The running engine's surroundings, once there is one.
@@ -27,7 +29,7 @@ pub(super) struct Running {
     pub(super) succession: Succession,
 }
 
-/// Changes the model. Shared by all who may ask for it.
+/// Changes model and configuration. Shared by all who may ask for it.
 pub(super) struct Swapper {
     /// What was applied last.
     config: watch::Sender<Config>,
@@ -79,51 +81,64 @@ impl Swapper {
         while hangup.recv().await.is_some() {
             tracing::info!("SIGHUP: rereading the configuration");
             match self.clone().exclusively(|swapper| swapper.reload()).await {
-                Ok(()) => {}
+                Ok(Reloaded { applied, needs_restart }) => {
+                    tracing::info!("applied: {}", listed(&applied));
+                    if !needs_restart.is_empty() {
+                        tracing::warn!("changed, and waiting for a restart: {}", listed(&needs_restart));
+                    }
+                }
                 Err(refusal) => tracing::error!("SIGHUP: {refusal}"),
             }
         }
     }
 
     /// Does `work` on a thread of its own, unless another change is under way.
-    async fn exclusively<T: Send + 'static>(
+    pub(super) async fn exclusively<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Self) -> anyhow::Result<T> + Send + 'static,
-    ) -> Result<T, ModelRefusal> {
-        let guard = self.change.clone().try_lock_owned().map_err(|_| ModelRefusal::Busy)?;
+    ) -> Result<T, Refused> {
+        let guard = self.change.clone().try_lock_owned().map_err(|_| Refused::Busy)?;
         if self.running.get().is_none() {
-            return Err(ModelRefusal::NotReady);
+            return Err(Refused::NotReady);
         }
         let done = spawn_blocking(move || {
             let _guard = guard; // released when the work ends, even if nobody waits for it any more
             work(&self)
         });
         match done.await {
-            Ok(outcome) => outcome.map_err(|error| ModelRefusal::Unfit(format!("{error:#}"))),
-            Err(error) => Err(ModelRefusal::Unfit(format!("the change of the model broke off: {error}"))),
+            Ok(outcome) => outcome.map_err(|error| Refused::Unfit(format!("{error:#}"))),
+            Err(error) => Err(Refused::Unfit(format!("the change broke off: {error}"))),
         }
     }
 
-    /// Applies what a new configuration says of the model and of what counts as a detection; its cameras are applied
-    /// by those who watch [`Self::applied`].
-    fn reload(&self) -> anyhow::Result<()> {
-        let (old, model) = (self.config.borrow().clone(), self.locked().clone());
-        let read = (self.reread)()?;
+    /// Applies what a new configuration says of the model, of cameras and of what counts as a detection.
+    pub(super) fn reload(&self) -> anyhow::Result<Reloaded> {
+        let (old, read) = (self.applied_now(), (self.reread)()?);
         let waiting = [
             ("runtime", old.runtime != read.runtime),
             ("http", old.http != read.http),
             ("board", old.board != read.board),
             ("log", old.log != read.log),
         ];
-        for (table, _) in waiting.iter().filter(|(_, changed)| *changed) {
-            tracing::warn!("changes of [{table}] wait for a restart");
-        }
-        let Config { camera, model: wanted, detection, .. } = read;
-        let new = Config { camera, model: wanted, detection, ..old };
+        let needs_restart = waiting.iter().filter(|(_, changed)| *changed).map(|(table, _)| (*table).into()).collect();
+        let Config { camera, model, detection, .. } = read;
+        let new = Config { camera, model, detection, ..old.clone() };
+        let applied = changes(&old, &new);
+        self.apply(new)?;
+        Ok(Reloaded { applied, needs_restart })
+    }
+
+    /// The configuration that was applied last.
+    pub(super) fn applied_now(&self) -> Config {
+        self.config.borrow().clone()
+    }
+
+    /// Lets `new` count; its cameras are started and stopped by those who watch [`Self::applied`].
+    pub(super) fn apply(&self, new: Config) -> anyhow::Result<()> {
+        let model = self.locked().clone();
         let found = find_model(&new.model.name, &new)?;
         if found == model {
             self.thresholds.store(Arc::new(resolve(&new, &found.manifest)?));
-            tracing::info!("what counts as a detection was read anew; the model is the same");
         } else {
             self.let_serve(&new, found)?;
         }
@@ -136,7 +151,7 @@ impl Swapper {
     }
 
     /// Lets the model `name` serve.
-    fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
+    pub(super) fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
         let config = self.config.borrow().clone();
         let found = find_model(name, &config)?;
         self.let_serve(&config, found)
@@ -160,16 +175,16 @@ impl Swapper {
     }
 }
 
-impl ModelControl for Arc<Swapper> {
-    fn change(&self, name: String) -> BoxFuture<'_, Result<Arc<EngineInfo>, ModelRefusal>> {
-        let change = self.clone().exclusively(move |swapper| swapper.change_to(&name));
-        async move {
-            let outcome = change.await;
-            if let Err(refusal) = &outcome {
-                tracing::error!("{refusal}");
-            }
-            outcome
-        }
-        .boxed()
-    }
+/// Which tables differ, of those that are applied live.
+fn changes(old: &Config, new: &Config) -> Vec<String> {
+    let (before, after) = (wanted_cameras(old), wanted_cameras(new));
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let cameras = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let tables = [("model", old.model != new.model), ("detection", old.detection != new.detection)];
+    let tables = tables.iter().filter(|(_, changed)| *changed).map(|(table, _)| (*table).to_owned());
+    tables.chain(cameras.map(|name| format!("camera.{name}"))).collect()
+}
+
+fn listed(tables: &[String]) -> String {
+    if tables.is_empty() { "nothing new".into() } else { tables.join(", ") }
 }

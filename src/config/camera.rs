@@ -5,11 +5,11 @@ use crate::{
     geometry::Size,
     source::{self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, SourceUri, UsbOptions},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroU16;
 
 /// One camera as it stands in the file: the source's own keys, and `[camera.NAME.detection]`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {
     /// Whether the camera is used at all.

@@ -18,11 +18,11 @@ use crate::{
     ops::{logging, telemetry},
     publish::http,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Everything the daemon can be told.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[camera.NAME]`: where frames come from, and what counts there. None means one camera `default` with source
@@ -43,7 +43,7 @@ pub struct Config {
 }
 
 /// `[model]`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// A name of the catalogue, or the path of an ONNX file.

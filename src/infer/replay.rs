@@ -2,10 +2,11 @@
 
 use super::{Engine, InferError};
 use crate::{
+    geometry::Size,
     status::{EngineInfo, ProviderState, ProviderStatus},
     tensor::{RawOutputs, RawTensor},
 };
-use std::{path::PathBuf, thread, time::Duration};
+use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
 /// A tensor with a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,8 @@ impl Replay {
             licence: None,
             source: None,
             stands_in_for: None,
+            labels: Arc::default(),
+            input: Size::new(0, 0),
             runtime_version: "replay".to_owned(),
             runtime_api: 0,
             library: PathBuf::new(),

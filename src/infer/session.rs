@@ -44,6 +44,8 @@ impl Runtime {
             licence: manifest.licence.clone(),
             source: manifest.source.clone(),
             stands_in_for: None,
+            labels: manifest.labels.as_slice().into(),
+            input: manifest.input.size(),
             runtime_version: self.version().to_owned(),
             runtime_api: self.api(),
             library: self.library().to_owned(),

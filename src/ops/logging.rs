@@ -4,7 +4,7 @@
 use super::redact::without_secrets;
 use crate::logbook::{LogLevel, Logbook};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{fmt, io::IsTerminal, sync::Arc};
 use tracing::{
     Event, Level, Subscriber,
@@ -17,7 +17,7 @@ use tracing_subscriber::{
 };
 
 /// `[log]`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or a list such as
@@ -32,7 +32,7 @@ impl Default for Config {
 }
 
 /// A filter known to parse.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(try_from = "String")]
 pub struct Filter(String);
 

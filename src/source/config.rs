@@ -126,7 +126,7 @@ pub enum UsbFormat {
 }
 
 /// How a network camera is talked to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkOptions {
     /// What carries RTSP's pictures.
@@ -194,6 +194,12 @@ impl Secret {
     /// The secret itself, for the one who needs it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
     }
 }
 

@@ -152,6 +152,8 @@ fn engine() -> EngineInfo {
         licence: Some("Apache-2.0".into()),
         source: Some("made up for a test".into()),
         stands_in_for: Some(StoodInFor { name: "real-ssd".into(), difference: "made up".into() }),
+        labels: ["background", "person", "bicycle", "", "dog"].map(String::from).as_slice().into(),
+        input: Size::new(300, 300),
         runtime_version: "1.11.0".into(),
         runtime_api: 11,
         library: "/opt/libonnxruntime.so".into(),

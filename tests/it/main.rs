@@ -5,6 +5,7 @@ mod architecture;
 mod board;
 mod browser;
 mod catalog;
+mod compat;
 mod config;
 mod daemon;
 mod decode;

@@ -14,12 +14,14 @@ pub(super) use tokens::Role;
 pub use tokens::TokenError;
 
 use super::{Config, SetupError, Shared, error::ApiError};
+use crate::lane::Refusal;
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use jiff::Timestamp;
 use origin::Origins;
 use std::{
@@ -29,9 +31,18 @@ use std::{
 };
 use throttle::Throttle;
 use tokens::Tokens;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Paths that answer without a token: whether the daemon lives, and what the login page needs.
 const OPEN: &[&str] = &["/healthz", "/readyz", "/login", "/assets/style.css", "/assets/icon.svg"];
+/// Where the token may also come in the form, as `api_key`: their handlers ask [`Visitor::identify`].
+const FORM_KEY: &str = "/v1/vision/";
+/// The compatible interfaces, which `http.compat_allow` opens.
+const COMPATIBLE: &[&str] = &["/v1/", "/detect", "/detectors"];
+/// How many forms of clients that have not shown a token are read at a time.
+const FORMS_IN_LINE: usize = 4;
+/// DOODS2's header for the token.
+const DOODS_KEY: &str = "doods-auth-key";
 /// Headers by which a proxy says that it asks for somebody else.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 /// The login's cookie.
@@ -43,6 +54,8 @@ pub(super) struct Access {
     anonymous: bool,
     origins: Origins,
     throttle: Throttle,
+    compat_allow: Vec<IpNet>,
+    forms: Semaphore,
 }
 
 impl Access {
@@ -63,6 +76,8 @@ impl Access {
             tokens,
             origins: Origins::new(config),
             throttle: Throttle::default(),
+            compat_allow: config.compat_allow.clone(),
+            forms: Semaphore::new(FORMS_IN_LINE),
         })
     }
 
@@ -81,6 +96,13 @@ impl Access {
         }
         let change = !self.tokens.has_admin() && from_here(headers, peer);
         Ok(Some(if change { Role::Admin } else { Role::Read }))
+    }
+
+    /// Whether `http.compat_allow` lets `peer` use `path` without a token.
+    fn opens(&self, path: &str, peer: IpAddr) -> bool {
+        let compatible =
+            COMPATIBLE.iter().any(|known| path == *known || (known.ends_with('/') && path.starts_with(known)));
+        compatible && self.compat_allow.iter().any(|network| network.contains(&peer))
     }
 
     /// What the bearer of `token` may do; wrong ones are counted, and too many make the client wait.
@@ -112,6 +134,8 @@ pub(super) async fn guard(
         }
         match access.role(request.headers(), peer)? {
             Some(role) => Ok(Some(role)),
+            None if access.opens(path, peer) => Ok(Some(Role::Read)),
+            None if path.starts_with(FORM_KEY) => Ok(None),
             None => Err(ApiError::NoToken),
         }
     });
@@ -136,6 +160,9 @@ fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
+    if let Some(key) = headers.get(DOODS_KEY) {
+        return key.to_str().ok();
+    }
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -157,6 +184,47 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     let name = authority.host();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Who uses a compatible interface: someone with a role, or someone whose token is still to be read from the form.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    peer: IpAddr,
+    role: Option<Role>,
+}
+
+impl Visitor {
+    /// Where it comes from.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// A turn to have its form read, which those who have shown a token need not wait for.
+    pub fn wait_in_line<'a>(&self, access: &'a Access) -> Result<Option<SemaphorePermit<'a>>, ApiError> {
+        if self.role.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(access.forms.try_acquire().map_err(|_| Refusal::Full)?))
+    }
+
+    /// Refuses a visitor that has shown no token and has none in the form either.
+    pub fn identify(&self, access: &Access, api_key: Option<&str>) -> Result<(), ApiError> {
+        match (self.role, api_key) {
+            (Some(_), _) => Ok(()),
+            (None, Some(key)) => access.present(key, self.peer).map(drop),
+            (None, None) => Err(ApiError::NoToken),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
+        let ConnectInfo(peer) = peer.map_err(|_| ApiError::Internal)?;
+        Ok(Self { peer: peer.ip().to_canonical(), role: parts.extensions.get().copied() })
+    }
 }
 
 /// The sender may change things.

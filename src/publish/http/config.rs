@@ -1,8 +1,9 @@
 //! The `[http]` section of the configuration.
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -21,6 +22,10 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// Names, beside addresses, `localhost` and the machine's own, by which the API may be called.
     pub hosts: Vec<String>,
+    /// Networks whose clients may use the interfaces of CodeProject.AI and DOODS2 without a token, for example
+    /// `192.168.1.0/24`.
+    #[serde(deserialize_with = "networks")]
+    pub compat_allow: Vec<IpNet>,
     /// Origins of other web pages that may read and call the API, for example `https://home.example:8123`.
     pub origins: Vec<String>,
 }
@@ -33,6 +38,7 @@ impl Default for Config {
             token_file: None,
             admin_token_file: None,
             hosts: Vec::new(),
+            compat_allow: Vec::new(),
             origins: Vec::new(),
         }
     }
@@ -48,6 +54,19 @@ fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAd
     })
 }
 
+/// Networks; an address alone is the network of just this address.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let network = |text: String| {
+        let address = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| address()).map_err(|_| {
+            D::Error::custom(format!(
+                "{text:?} is no network: give an address or ADDRESS/BITS, for example \"192.168.1.0/24\""
+            ))
+        })
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(network).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +80,7 @@ mod tests {
     fn mistakes_name_the_way_out() {
         for (text, want) in [
             ("listen = \"8080\"", "\"8080\" is not an address to listen on: give IP:PORT"),
+            ("compat_allow = [\"home\"]", "\"home\" is no network: give an address or ADDRESS/BITS"),
             ("listne = \"127.0.0.1:1\"", "unknown field `listne`"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! The dashboard: static files embedded in the binary.
 
-use super::error::ApiError;
+use super::{error::ApiError, etag};
 use axum::{
     Router,
     http::{HeaderMap, StatusCode, header},
@@ -76,12 +76,11 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 fn serve(index: usize, request: &HeaderMap) -> Result<Response, ApiError> {
-    let (Some(asset), Some(etag)) = (ASSETS.get(index), ETAGS.get(index)) else {
+    let (Some(asset), Some(tag)) = (ASSETS.get(index), ETAGS.get(index)) else {
         return Err(ApiError::NotFound);
     };
-    let caching = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
-    let held = request.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if held.is_some_and(|held| held.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
+    let caching = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    if etag::is_held(request, tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     Ok((caching, [(header::CONTENT_TYPE, asset.content_type)], asset.content).into_response())

@@ -2,6 +2,7 @@
 
 use super::{
     Shared,
+    compat::doods::{self, DoodsAnswer, DoodsRequest},
     error::{ApiError, Params, Problem},
     look::{self, LARGEST_PICTURE},
     select::Labels,
@@ -53,6 +54,15 @@ pub(super) struct SeenDto<'a> {
     detections: Vec<DetectionDto<'a>>,
 }
 
+/// The answer: ours, or DOODS2's to a JSON body.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only describes the answers")]
+enum DetectAnswer<'a> {
+    Ours(SeenDto<'a>),
+    Doods(DoodsAnswer),
+}
+
 /// Where the time went, in milliseconds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LookTimings)]
@@ -91,11 +101,14 @@ impl<'a> SeenDto<'a> {
 ///
 /// The body is the JPEG or PNG file itself, of at most 10 MiB and 25 million pixels. Pictures wait in a bounded queue,
 /// callers and cameras taking turns; when it is full the answer is 503 and says when to try again.
+///
+/// A JSON body is a request of DOODS2, and is answered as DOODS2 does.
 #[utoipa::path(post, path = "/detect", tag = "detections", params(Query),
     request_body(description = "The picture", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "application/octet-stream"))),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "application/octet-stream"),
+        (DoodsRequest = "application/json"))),
     responses(
-        (status = 200, description = "What was seen", body = SeenDto<'static>),
+        (status = 200, description = "What was seen", body = DetectAnswer<'static>),
         (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The picture came too slowly", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The picture is too large", body = Problem, content_type = "application/problem+json"),
@@ -109,18 +122,26 @@ pub(super) async fn detect(
     Params(Query { min_score, label }): Params<Query>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let caller = peer.ip().to_canonical();
+    if kind(request.headers()).starts_with("application/json") {
+        return Ok(Json(doods::detect(&shared, caller, request.into_body()).await?).into_response());
+    }
     check_type(request.headers())?;
-    let place = look::enter(&shared, peer.ip().to_canonical())?;
-    let seen = look::look(place, look::read(request.into_body()).await?, min_score).await?;
+    let place = look::enter(&shared, caller)?;
+    let seen = look::look(place, look::read(request.into_body(), LARGEST_PICTURE).await?, min_score).await?;
     let wanted = |detection: &Detection| label.as_ref().is_none_or(|labels| labels.contain(&detection.label));
     Ok(Json(SeenDto::new(&seen, wanted)).into_response())
 }
 
+/// What the body is said to be; empty where nothing is said.
+fn kind(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
 /// Refuses bodies that say they are something else than a picture.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let kind = kind.to_str().unwrap_or_default();
-    if kind.starts_with("image/") || kind.starts_with("application/octet-stream") {
+    let kind = kind(headers);
+    if kind.is_empty() || kind.starts_with("image/") || kind.starts_with("application/octet-stream") {
         return Ok(());
     }
     Err(ApiError::UnsupportedType(format!(

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem documents.
 
-use super::{admin::ModelRefusal, look::UPLOAD_PATIENCE};
+use super::{LARGEST_BODY, admin::Refused, look::UPLOAD_PATIENCE};
 use crate::{
     lane::{LookError, Refusal},
     photo::PhotoError,
@@ -8,7 +8,7 @@ use crate::{
 use axum::{
     Json,
     extract::{
-        FromRequestParts, Path, Query,
+        FromRequest, FromRequestParts, Path, Query, Request,
         rejection::{PathRejection, QueryRejection},
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
@@ -63,9 +63,17 @@ pub(super) enum ApiError {
     /// A web page of another origin sent the request.
     #[error("pages of {0:?} may not call this API; those that may are listed in http.origins")]
     ForeignOrigin(String),
-    /// The model stays what it is.
+    /// Nothing was changed.
     #[error(transparent)]
-    Model(#[from] ModelRefusal),
+    Control(#[from] Refused),
+    /// Another model serves.
+    #[error("there is no model called {name:?} here; {serving:?} serves")]
+    UnknownModel {
+        /// The model that was asked for.
+        name: String,
+        /// The model that serves.
+        serving: String,
+    },
     /// The body is not of a kind that is taken.
     #[error("{0}")]
     UnsupportedType(String),
@@ -114,7 +122,7 @@ pub(super) struct Problem {
 impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound | Self::UnknownCamera(_) => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UnknownCamera(_) | Self::UnknownModel { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
@@ -122,9 +130,9 @@ impl ApiError {
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NeedsAdmin | Self::UnknownHost(_) | Self::ForeignOrigin(_) => StatusCode::FORBIDDEN,
-            Self::Model(ModelRefusal::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Model(ModelRefusal::Busy) => StatusCode::CONFLICT,
-            Self::Model(ModelRefusal::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Control(Refused::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Control(Refused::Busy) => StatusCode::CONFLICT,
+            Self::Control(Refused::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedType(_) | Self::Look(LookError::Photo(PhotoError::Unknown)) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
@@ -145,7 +153,7 @@ impl ApiError {
             Self::TooManyFailures(wait) => Some((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))),
             Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
             Self::NoPicture { .. }
-            | Self::Model(ModelRefusal::NotReady)
+            | Self::Control(Refused::NotReady)
             | Self::Lane(_)
             | Self::Look(LookError::NoAnswer)
             | Self::Overdue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
@@ -156,14 +164,26 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let problem = Problem {
+        self.answer(Problem::from(&self))
+    }
+}
+
+impl From<&ApiError> for Problem {
+    fn from(error: &ApiError) -> Self {
+        let status = error.status();
+        Self {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: self.to_string(),
-        };
-        let mut response = (status, Json(problem)).into_response();
+            detail: error.to_string(),
+        }
+    }
+}
+
+impl ApiError {
+    /// The response with `problem`, or something that extends it, as its body.
+    pub fn answer(&self, problem: impl Serialize) -> Response {
+        let mut response = (self.status(), Json(problem)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some((name, value)) = self.header() {
             response.headers_mut().insert(name, value);
@@ -200,6 +220,25 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Part<T>
             Ok(Path(part)) => Ok(Self(part)),
             Err(PathRejection::FailedToDeserializePathParams(why)) => Err(ApiError::BadRequest(why.body_text())),
             Err(_) => Err(ApiError::Internal),
+        }
+    }
+}
+
+/// A JSON body, whose mistakes are problem documents.
+#[derive(Debug)]
+pub(super) struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(why) => Err(match why.status() {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedType(why.body_text()),
+                StatusCode::PAYLOAD_TOO_LARGE => ApiError::LargeBody(LARGEST_BODY),
+                _ => ApiError::BadRequest(why.body_text()),
+            }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Live pictures: one JPEG, MJPEG, and JPEGs over WebSocket with the number of each frame.
+//! Live pictures: MJPEG, and JPEGs over WebSocket with the number of each frame.
 //!
 //! Pictures are encoded once for all viewers, and only while someone watches. A slow viewer gets the latest picture
 //! and misses those between.
@@ -12,50 +12,18 @@ use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, publish::bus
 use axum::{
     body::{Body, Bytes},
     extract::{State, ws::Message},
-    http::{HeaderName, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream as streams};
-use std::{convert::Infallible, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::timeout};
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// How long a snapshot waits for a picture.
-const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(5);
 /// What stands between two pictures of an MJPEG stream.
 const BOUNDARY: &str = "sightd-picture";
 /// Length of the header before each JPEG on the live WebSocket.
 const HEADER_BYTES: usize = 16;
-
-/// The header with the frame's number, beside the capture time in `x-captured-at`.
-const X_SEQ: HeaderName = HeaderName::from_static("x-seq");
-const X_CAPTURED_AT: HeaderName = HeaderName::from_static("x-captured-at");
-
-/// The next picture as a JPEG file.
-#[utoipa::path(get, path = "/cameras/{name}/snapshot.jpg", tag = "live",
-    params(("name" = String, Path, description = "The camera's name")),
-    responses(
-        (status = 200, description = "The picture; its number and time are in x-seq and x-captured-at",
-            body = Vec<u8>, content_type = "image/jpeg"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The camera gives no picture now", body = Problem, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn snapshot(
-    State(shared): State<Arc<Shared>>,
-    Part(name): Part<String>,
-) -> Result<Response, ApiError> {
-    let mut viewer = shared.camera(&name)?.pictures.watch();
-    let picture = timeout(SNAPSHOT_PATIENCE, viewer.next())
-        .await
-        .map_err(|_| ApiError::NoPicture { camera: name, waited: SNAPSHOT_PATIENCE })?;
-    let headers = [
-        (header::CONTENT_TYPE, "image/jpeg".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (X_SEQ, picture.stamp.seq.to_string()),
-        (X_CAPTURED_AT, picture.stamp.captured_at.to_string()),
-    ];
-    Ok((headers, picture.jpeg.clone()).into_response())
-}
 
 /// The live pictures as MJPEG.
 ///

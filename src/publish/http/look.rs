@@ -2,7 +2,7 @@
 //!
 //! A caller first gets a place in the lane; only then is its body read, up to [`LARGEST_PICTURE`] bytes.
 
-use super::{Shared, admin::ModelRefusal, error::ApiError};
+use super::{Shared, admin::Refused, error::ApiError};
 use crate::{
     fraction::Fraction,
     lane::{Place, Request},
@@ -27,27 +27,27 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(60);
 /// A place in the lane, if the engine serves and one is free.
 pub(super) fn enter(shared: &Shared, caller: IpAddr) -> Result<Place, ApiError> {
     if !matches!(*shared.bus.phase.borrow(), EnginePhase::Ready) {
-        return Err(ModelRefusal::NotReady.into());
+        return Err(Refused::NotReady.into());
     }
     Ok(shared.lane.enter(caller)?)
 }
 
-/// The whole body, unless it is too large or comes too slowly. Of one that is too large the rest is read and thrown
-/// away, up to [`MOST_READ`]: clients look for the answer only once they have sent everything.
-pub(super) async fn read(body: Body) -> Result<Bytes, ApiError> {
+/// The whole body, unless it has more than `most` bytes or comes too slowly. Of one that is too large the rest is read
+/// and thrown away, up to [`MOST_READ`]: clients look for the answer only once they have sent everything.
+pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, ApiError> {
     let read = async {
         let (mut bytes, mut length) = (BytesMut::new(), 0);
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| ApiError::BrokenBody)?;
             length += chunk.len();
-            if length <= LARGEST_PICTURE {
+            if length <= most {
                 bytes.extend_from_slice(&chunk);
             } else if length > MOST_READ {
                 break;
             }
         }
-        if length <= LARGEST_PICTURE { Ok(bytes.freeze()) } else { Err(ApiError::LargeBody(LARGEST_PICTURE)) }
+        if length <= most { Ok(bytes.freeze()) } else { Err(ApiError::LargeBody(most)) }
     };
     timeout(UPLOAD_PATIENCE, read).await.map_err(|_| ApiError::SlowUpload)?
 }

@@ -6,26 +6,30 @@
 mod access;
 mod admin;
 mod cameras;
+mod compat;
 mod config;
 mod dashboard;
 mod detect;
 mod error;
+mod etag;
 mod live;
 mod logs;
 mod look;
 mod metrics;
 mod scenes;
 mod select;
+mod snapshot;
 mod status;
 mod stream;
 mod system;
+mod trace;
 
 pub use access::TokenError;
-pub use admin::{ModelControl, ModelRefusal};
+pub use admin::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use config::Config;
 
 use super::bus::{Bus, CameraFeed};
-use crate::{lane::Lane, logbook::Logbook, mailbox::Desk};
+use crate::{lane::Lane, logbook::Logbook, mailbox::Desk, status::EngineInfo};
 use access::Access;
 use axum::{
     Router,
@@ -90,7 +94,7 @@ pub enum SetupError {
 pub struct Api {
     bus: Arc<Bus>,
     lane: Lane,
-    models: Option<Arc<dyn ModelControl>>,
+    control: Option<Arc<dyn Control>>,
     desk: Option<Desk>,
     logbook: Arc<Logbook>,
     access: Access,
@@ -105,7 +109,7 @@ impl Api {
     pub fn new(bus: Arc<Bus>, lane: Lane, config: &Config) -> Result<Self, SetupError> {
         let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
         let access = Access::new(config)?;
-        Ok(Self { bus, lane, models: None, desk: None, logbook: Arc::default(), access, origins })
+        Ok(Self { bus, lane, control: None, desk: None, logbook: Arc::default(), access, origins })
     }
 
     /// Shows the frames that were dropped in `desk`'s mailroom.
@@ -122,10 +126,10 @@ impl Api {
         self
     }
 
-    /// Lets admins change the model through `models`.
+    /// Lets admins change the daemon through `control`.
     #[must_use]
-    pub fn with_models(mut self, models: Arc<dyn ModelControl>) -> Self {
-        self.models = Some(models);
+    pub fn with_control(mut self, control: Arc<dyn Control>) -> Self {
+        self.control = Some(control);
         self
     }
 }
@@ -134,7 +138,7 @@ impl Api {
 struct Shared {
     bus: Arc<Bus>,
     lane: Lane,
-    models: Option<Arc<dyn ModelControl>>,
+    control: Option<Arc<dyn Control>>,
     metrics: Registry,
     logbook: Arc<Logbook>,
     access: Access,
@@ -143,6 +147,16 @@ struct Shared {
 }
 
 impl Shared {
+    /// The engine that serves.
+    fn engine(&self) -> Result<Arc<EngineInfo>, ApiError> {
+        let engine = self.bus.engine.borrow().clone();
+        Ok(engine.ok_or(Refused::NotReady)?)
+    }
+
+    fn control(&self) -> Result<&dyn Control, ApiError> {
+        self.control.as_deref().ok_or(ApiError::NotFound)
+    }
+
     fn camera(&self, name: &str) -> Result<Arc<CameraFeed>, ApiError> {
         self.bus.camera(name).ok_or_else(|| ApiError::UnknownCamera(name.to_owned()))
     }
@@ -153,10 +167,10 @@ impl Shared {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
-    let Api { bus, lane, models, desk, logbook, access, origins } = api;
+    let Api { bus, lane, control, desk, logbook, access, origins } = api;
     let metrics = metrics::registry(bus.clone(), desk);
     let started = Instant::now();
-    let shared = Arc::new(Shared { bus, lane, models, metrics, logbook, access, stop: stop.clone(), started });
+    let shared = Arc::new(Shared { bus, lane, control, metrics, logbook, access, stop: stop.clone(), started });
     let listener = listener.tap_io(|stream| {
         let socket = socket2::SockRef::from(&*stream);
         // Each only saves time or memory; a system without one of them serves all the same.
@@ -196,8 +210,8 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(stream::websocket))
         .routes(routes!(detect::detect))
         .routes(routes!(cameras::list))
-        .routes(routes!(cameras::one))
-        .routes(routes!(live::snapshot))
+        .routes(routes!(cameras::one, admin::change_camera))
+        .routes(routes!(snapshot::snapshot))
         .routes(routes!(live::mjpeg))
         .routes(routes!(live::websocket))
         .routes(routes!(status::model, admin::change_model))
@@ -207,6 +221,9 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(system::system))
         .routes(routes!(metrics::metrics))
         .routes(routes!(logs::logs))
+        .routes(routes!(admin::config))
+        .routes(routes!(admin::reload))
+        .merge(compat::routes())
 }
 
 fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
@@ -229,6 +246,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(middleware::from_fn(trace::follow))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
 }
 

@@ -1,0 +1,123 @@
+//! What the HTTP API may change, done by the [`Swapper`].
+
+use super::{plan::wanted_cameras, swap::Swapper};
+use crate::{
+    camera::CameraName,
+    config::{CameraConfig, Config},
+    decode,
+    publish::http::{CameraChange, CameraSettings, Control, Refused, Reloaded},
+    status::EngineInfo,
+};
+use anyhow::Context;
+use futures_util::future::{BoxFuture, FutureExt};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Asks a [`Swapper`].
+pub(super) struct SwapControl(pub(super) Arc<Swapper>);
+
+impl SwapControl {
+    /// Does `work` unless another change is under way; what fails is logged.
+    fn exclusively<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Swapper) -> anyhow::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, Refused>> {
+        let change = self.0.clone().exclusively(work);
+        async move { change.await.inspect_err(|refused| tracing::error!("{refused}")) }.boxed()
+    }
+}
+
+impl Control for SwapControl {
+    fn change_model(&self, name: String) -> BoxFuture<'_, Result<Arc<EngineInfo>, Refused>> {
+        self.exclusively(move |swapper| swapper.change_to(&name))
+    }
+
+    fn change_camera(&self, name: String, change: CameraChange) -> BoxFuture<'_, Result<CameraSettings, Refused>> {
+        self.exclusively(move |swapper| {
+            let config = swapper.applied_now();
+            let mut cameras = wanted_cameras(&config);
+            let name: CameraName = name.parse()?;
+            let camera = cameras.get_mut(&name).with_context(|| format!("there is no camera called {name}"))?;
+            *camera = changed(camera, change)?;
+            let settings = settings(camera)?;
+            swapper.apply(Config { camera: cameras, ..config })?;
+            tracing::info!(camera = %name, "changed by an admin: enabled = {}, {}", settings.enabled, settings.detection);
+            Ok(settings)
+        })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, Refused>> {
+        self.exclusively(Swapper::reload)
+    }
+
+    fn config(&self) -> Value {
+        let config = self.0.applied_now();
+        serde_json::to_value(Config { camera: wanted_cameras(&config), ..config }).unwrap_or_default()
+    }
+}
+
+fn settings(camera: &CameraConfig) -> anyhow::Result<CameraSettings> {
+    Ok(CameraSettings { enabled: camera.enabled, detection: serde_json::to_value(&camera.detection)? })
+}
+
+/// `camera` with `change` merged into it.
+fn changed(camera: &CameraConfig, change: CameraChange) -> anyhow::Result<CameraConfig> {
+    let mut detection = serde_json::to_value(&camera.detection)?;
+    merge(&mut detection, Value::Object(change.detection.unwrap_or_default()));
+    let detection: decode::Config = serde_path_to_error::deserialize(detection).context("detection")?;
+    Ok(CameraConfig { enabled: change.enabled.unwrap_or(camera.enabled), detection, ..camera.clone() })
+}
+
+/// Merges `patch` into `target` (JSON Merge Patch, RFC 7396).
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        match value {
+            Value::Null => drop(target.remove(&key)),
+            value => merge(target.entry(key).or_insert(Value::Null), value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn change(detection: Value) -> Result<Value, String> {
+        let detection = serde_json::from_value(detection).unwrap();
+        let change = CameraChange { detection, ..CameraChange::default() };
+        let mut camera = CameraConfig::default();
+        camera.detection.classes.insert("bird".into(), decode::ClassRule::Wanted(false));
+        let changed = changed(&camera, change).map_err(|error| format!("{error:#}"))?;
+        Ok(serde_json::to_value(changed.detection).unwrap())
+    }
+
+    #[test]
+    fn what_is_absent_stays_and_null_removes() {
+        let changed = change(json!({"score": 0.25, "classes": {"person": 0.75, "bird": null}})).unwrap();
+        assert_eq!((&changed["score"], &changed["max_detections"]), (&json!(0.25), &json!(100)));
+        assert_eq!(changed["classes"], json!({"person": 0.75}));
+        let kept = change(json!({"classes": {"person": 0.75}})).unwrap();
+        assert_eq!(kept["classes"], json!({"person": 0.75, "bird": false}));
+    }
+
+    #[test]
+    fn mistakes_name_the_key() {
+        for (detection, says) in [
+            (json!({"score": 7}), "score: 7 is not between 0 and 1"),
+            (json!({"scroe": 0.5}), "unknown field `scroe`"),
+            (json!({"classes": {"person": "yes"}}), "classes.person: must be a score between 0 and 1"),
+        ] {
+            let error = change(detection).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! CodeProject.AI's vision interface.
+//!
+//! Field names: <https://codeproject.github.io/codeproject.ai/api/api_reference.html>.
+
+use super::{CompatError, CompatProblem};
+use crate::{
+    detection::Detection,
+    fraction::Fraction,
+    geometry::Size,
+    publish::http::{
+        Shared,
+        access::Visitor,
+        error::{ApiError, Part},
+        look::{self, LARGEST_PICTURE},
+    },
+};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State},
+};
+use serde::Serialize;
+use std::{
+    fmt::Display,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use utoipa::ToSchema;
+
+/// What a detection must exceed where the client does not say it.
+const DEFAULT_CONFIDENCE: Fraction = const { Fraction::new(0.4).unwrap() };
+/// How many predictions a client gets that does not say how sure they must be: Frigate looks at no more.
+const MOST_PREDICTIONS: usize = 20;
+/// The largest form: a picture and some short fields.
+const LARGEST_FORM: usize = LARGEST_PICTURE + 64 * 1024;
+const MODULE: &str = "sightd";
+
+/// The form that clients send.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "only describes the form")]
+struct VisionForm {
+    /// The picture, a JPEG or PNG file.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+    /// What a detection must exceed, 0..1; without it 0.4, and at most 20 predictions.
+    min_confidence: Option<f32>,
+    /// The token, for clients that can send no header.
+    api_key: Option<String>,
+}
+
+/// The fields of every answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Module {
+    command: &'static str,
+    module_id: &'static str,
+    execution_provider: String,
+    #[serde(rename = "canUseGPU")]
+    can_use_gpu: bool,
+    inference_ms: u64,
+    process_ms: u64,
+    analysis_round_trip_ms: u64,
+}
+
+/// What was seen, as CodeProject.AI says it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VisionAnswer {
+    /// Always `true`.
+    success: bool,
+    /// What was found, in words.
+    message: String,
+    /// Always `null`.
+    error: Option<String>,
+    /// By falling confidence.
+    predictions: Vec<Prediction>,
+    /// How many.
+    count: usize,
+    #[serde(flatten)]
+    module: Module,
+}
+
+/// One object, its box in pixels of the picture.
+#[derive(Debug, Serialize, ToSchema)]
+struct Prediction {
+    label: String,
+    confidence: f32,
+    x_min: u32,
+    y_min: u32,
+    x_max: u32,
+    y_max: u32,
+}
+
+/// The models that can be asked for by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CustomModels {
+    /// Always `true`.
+    success: bool,
+    /// Their names.
+    models: Vec<String>,
+    #[serde(flatten)]
+    module: Module,
+}
+
+/// The server answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ping {
+    /// Whether pictures are looked at.
+    success: bool,
+}
+
+impl Module {
+    fn new(command: &'static str, provider: &str, inference: Duration, began: Instant) -> Self {
+        let process_ms = began.elapsed().as_millis() as u64;
+        Self {
+            command,
+            module_id: MODULE,
+            execution_provider: provider.to_owned(),
+            can_use_gpu: provider != "cpu",
+            inference_ms: inference.as_millis() as u64,
+            process_ms,
+            analysis_round_trip_ms: process_ms,
+        }
+    }
+}
+
+/// A form that has been read.
+struct Form {
+    image: Option<Bytes>,
+    min_confidence: Option<Fraction>,
+    api_key: Option<String>,
+}
+
+/// Detects in a picture, as CodeProject.AI does.
+#[utoipa::path(post, path = "/v1/vision/detection", tag = "compatible",
+    request_body(content = VisionForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "What was seen", body = VisionAnswer),
+        (status = "4XX", description = "The form does not fit", body = CompatProblem, content_type = "application/problem+json"),
+        (status = 503, description = "The queue is full or the engine not ready; see Retry-After", body = CompatProblem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn detect(
+    State(shared): State<Arc<Shared>>,
+    visitor: Visitor,
+    request: Request,
+) -> Result<Json<VisionAnswer>, CompatError> {
+    Ok(Json(answer(&shared, visitor, request, "detect", None).await?))
+}
+
+/// Detects in a picture with the model of that name, which must be the one that serves.
+#[utoipa::path(post, path = "/v1/vision/custom/{name}", tag = "compatible",
+    params(("name" = String, Path, description = "The model's name")),
+    request_body(content = VisionForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "What was seen", body = VisionAnswer),
+        (status = "4XX", description = "The form does not fit, or another model serves", body = CompatProblem, content_type = "application/problem+json"),
+        (status = 503, description = "The queue is full or the engine not ready; see Retry-After", body = CompatProblem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn detect_custom(
+    State(shared): State<Arc<Shared>>,
+    visitor: Visitor,
+    Part(name): Part<String>,
+    request: Request,
+) -> Result<Json<VisionAnswer>, CompatError> {
+    Ok(Json(answer(&shared, visitor, request, "custom", Some(&name)).await?))
+}
+
+/// The model that serves, as the only custom model.
+#[utoipa::path(post, path = "/v1/vision/custom/list", tag = "compatible",
+    responses(
+        (status = 200, description = "The models", body = CustomModels),
+        (status = 401, description = "No token", body = CompatProblem, content_type = "application/problem+json"),
+        (status = 503, description = "No model serves yet", body = CompatProblem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn list_custom(
+    State(shared): State<Arc<Shared>>,
+    visitor: Visitor,
+) -> Result<Json<CustomModels>, CompatError> {
+    visitor.identify(&shared.access, None)?;
+    let (began, engine) = (Instant::now(), shared.engine()?);
+    let module = Module::new("list-custom", engine.active_provider(), Duration::ZERO, began);
+    Ok(Json(CustomModels { success: true, models: vec![engine.model.to_string()], module }))
+}
+
+/// Whether pictures are looked at.
+#[utoipa::path(get, path = "/v1/server/status/ping", tag = "compatible",
+    responses((status = 200, description = "The server answers", body = Ping)))]
+pub(super) async fn ping(State(shared): State<Arc<Shared>>) -> Json<Ping> {
+    Json(Ping { success: shared.engine().is_ok() })
+}
+
+/// Reads the form, lets the picture in it be looked at and says what was seen.
+async fn answer(
+    shared: &Shared,
+    visitor: Visitor,
+    request: Request,
+    command: &'static str,
+    model: Option<&str>,
+) -> Result<VisionAnswer, ApiError> {
+    let began = Instant::now();
+    let _turn = visitor.wait_in_line(&shared.access)?;
+    let place = look::enter(shared, visitor.peer());
+    let form = match place {
+        Ok(_) => read_form(request).await,
+        Err(_) => Ok(Form { image: None, min_confidence: None, api_key: None }),
+    };
+    visitor.identify(&shared.access, form.as_ref().ok().and_then(|form| form.api_key.as_deref()))?;
+    let (place, Form { image, min_confidence, .. }) = (place?, form?);
+    let serving = shared.engine()?;
+    if let Some(name) = model.filter(|name| **name != *serving.model) {
+        return Err(ApiError::UnknownModel { name: name.to_owned(), serving: serving.model.to_string() });
+    }
+    let image = image.ok_or_else(|| ApiError::BadRequest("the form has no field \"image\" with a picture".into()))?;
+    let seen = look::look(place, image, Some(min_confidence.unwrap_or(DEFAULT_CONFIDENCE))).await?;
+    let most = if min_confidence.is_some() { usize::MAX } else { MOST_PREDICTIONS };
+    let predictions: Vec<_> = seen.detections.iter().take(most).map(|found| prediction(found, seen.size)).collect();
+    let labels: Vec<_> = predictions.iter().map(|found| found.label.as_str()).collect();
+    Ok(VisionAnswer {
+        success: true,
+        message: if labels.is_empty() { "No objects found".into() } else { format!("Found {}", labels.join(", ")) },
+        error: None,
+        count: predictions.len(),
+        predictions,
+        module: Module::new(command, &seen.provider, seen.timings.infer, began),
+    })
+}
+
+fn prediction(found: &Detection, size: Size) -> Prediction {
+    let pixels = |share: f32, side: u32| (share * side as f32).round() as u32;
+    Prediction {
+        label: found.label.to_string(),
+        confidence: found.score,
+        x_min: pixels(found.bbox.x_min, size.width),
+        y_min: pixels(found.bbox.y_min, size.height),
+        x_max: pixels(found.bbox.x_max, size.width),
+        y_max: pixels(found.bbox.y_max, size.height),
+    }
+}
+
+async fn read_form(request: Request) -> Result<Form, ApiError> {
+    let unfit = |why: &dyn Display| ApiError::BadRequest(format!("the form can not be read: {why}"));
+    let (parts, body) = request.into_parts();
+    let body = look::read(body, LARGEST_FORM).await?;
+    let mut request = Request::from_parts(parts, Body::from(body));
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut fields = Multipart::from_request(request, &()).await.map_err(|_| {
+        ApiError::UnsupportedType("send a form as multipart/form-data, with the picture as \"image\"".into())
+    })?;
+    let mut form = Form { image: None, min_confidence: None, api_key: None };
+    while let Some(field) = fields.next_field().await.map_err(|why| unfit(&why.body_text()))? {
+        let (name, is_file) = (field.name().unwrap_or_default().to_owned(), field.file_name().is_some());
+        let value = field.bytes().await.map_err(|why| unfit(&why.body_text()))?;
+        let text = || String::from_utf8_lossy(&value).trim().to_owned();
+        match name.as_str() {
+            "min_confidence" => {
+                form.min_confidence = Some(text().parse().map_err(|why| unfit(&format!("min_confidence: {why}")))?)
+            }
+            "api_key" => form.api_key = Some(text()),
+            _ if form.image.is_none() && (is_file || name == "image") => form.image = Some(value),
+            _ => {}
+        }
+    }
+    Ok(form)
+}

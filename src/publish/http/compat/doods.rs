@@ -1,0 +1,257 @@
+//! DOODS2: detectors, and detection over HTTP and WebSocket.
+//!
+//! Field names: the README of snowzach/doods2. Addresses in `data` are never fetched.
+
+use super::{CompatError, CompatProblem};
+use crate::{
+    detection::Detection,
+    fraction::Fraction,
+    geometry::Rect,
+    publish::http::{
+        Shared,
+        error::{ApiError, Problem, Upgrade},
+        look::{self, LARGEST_PICTURE},
+        stream,
+    },
+};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{
+        ConnectInfo, State,
+        ws::{Message, WebSocket},
+    },
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+use utoipa::ToSchema;
+
+/// The name of the only detector.
+const DETECTOR: &str = "default";
+/// The largest request: a picture in base64, and what is asked of it.
+pub(in super::super) const LARGEST_REQUEST: usize = LARGEST_PICTURE.div_ceil(3) * 4 + 64 * 1024;
+/// Stands for every label that has no confidence of its own.
+const ANY: &str = "*";
+
+/// The least confidence by label, in percent; `*` for all others.
+type Wanted = BTreeMap<String, f32>;
+
+/// What is asked.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"detector_name": "default", "data": "/9j/4AAQSkZJRg==", "detect": {"*": 50, "car": 60}}))]
+pub(in super::super) struct DoodsRequest {
+    /// Comes back with the answer.
+    #[serde(default)]
+    id: Option<String>,
+    /// `default`, which may be left out.
+    #[serde(default)]
+    detector_name: Option<String>,
+    /// The JPEG or PNG file, in base64.
+    data: String,
+    /// The least confidence by label, in percent; `*` for all others. With neither this nor `regions`, all counts.
+    #[serde(default)]
+    detect: Option<Wanted>,
+    /// Parts of the picture with confidences of their own.
+    #[serde(default)]
+    regions: Option<Vec<Region>>,
+}
+
+/// A part of the picture, its edges 0..1.
+#[derive(Debug, Deserialize, ToSchema)]
+struct Region {
+    top: f32,
+    left: f32,
+    bottom: f32,
+    right: f32,
+    /// The least confidence by label, in percent; `*` for all others.
+    #[serde(default)]
+    detect: Wanted,
+    /// Whether the region must cover the whole box.
+    #[serde(default)]
+    covers: bool,
+}
+
+/// What was seen, as DOODS2 says it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct DoodsAnswer {
+    /// The request's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// By falling confidence.
+    detections: Vec<DoodsDetection>,
+    /// What went wrong; left out when nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// One object, the edges of its box 0..1.
+#[derive(Debug, Serialize, ToSchema)]
+struct DoodsDetection {
+    top: f32,
+    left: f32,
+    bottom: f32,
+    right: f32,
+    label: String,
+    /// In percent.
+    confidence: f32,
+}
+
+/// All detectors.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Detectors {
+    detectors: Vec<Detector>,
+}
+
+/// The model that serves, as a detector.
+#[derive(Debug, Serialize, ToSchema)]
+struct Detector {
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    model: String,
+    labels: Vec<String>,
+    width: u32,
+    height: u32,
+}
+
+/// The model that serves, as DOODS2's only detector.
+#[utoipa::path(get, path = "/detectors", tag = "compatible",
+    responses(
+        (status = 200, description = "The detectors", body = Detectors),
+        (status = 503, description = "No model serves yet", body = CompatProblem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<Detectors>, CompatError> {
+    let engine = shared.engine()?;
+    let labels = engine.labels.iter().skip(1).filter(|label| !label.is_empty()).cloned().collect();
+    let detector = Detector {
+        name: DETECTOR,
+        kind: "onnx",
+        model: engine.model.to_string(),
+        labels,
+        width: engine.input.width,
+        height: engine.input.height,
+    };
+    Ok(Json(Detectors { detectors: vec![detector] }))
+}
+
+/// `POST /detect` with a JSON body.
+pub(in super::super) async fn detect(shared: &Shared, caller: IpAddr, body: Body) -> Result<DoodsAnswer, ApiError> {
+    let place = look::enter(shared, caller)?;
+    let request = parse(&look::read(body, LARGEST_REQUEST).await?)?;
+    answer(place, request).await
+}
+
+/// Detects in pictures, one after the other, as DOODS2 does: each text message is a request as for `POST /detect` with
+/// a JSON body, and is answered by one message.
+#[utoipa::path(get, path = "/detect", tag = "compatible",
+    responses(
+        (status = 101, description = "The answers, as WebSocket messages", body = DoodsAnswer),
+        (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn websocket(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Upgrade(upgrade): Upgrade,
+) -> Response {
+    let upgrade = upgrade.max_message_size(LARGEST_REQUEST).max_frame_size(LARGEST_REQUEST);
+    upgrade.on_upgrade(async move |socket| serve(&shared, peer.ip().to_canonical(), socket).await)
+}
+
+async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {
+    let mut ping = tokio::time::interval(stream::PING_EVERY);
+    loop {
+        let message = tokio::select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => reply(shared, caller, text.as_bytes()).await,
+                Some(Ok(Message::Binary(bytes))) => reply(shared, caller, &bytes).await,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            },
+            _ = ping.tick() => Message::Ping(Bytes::new()),
+            () = shared.stop.cancelled() => return stream::say_goodbye(socket).await,
+        };
+        if stream::send(&mut socket, message).await == stream::Alive::No {
+            return;
+        }
+    }
+}
+
+/// The answer to one message, errors included.
+async fn reply(shared: &Shared, caller: IpAddr, message: &[u8]) -> Message {
+    let look = async |request: DoodsRequest| answer(look::enter(shared, caller)?, request).await;
+    let (id, outcome) = match parse(message) {
+        Ok(request) => (request.id.clone(), look(request).await),
+        Err(error) => (None, Err(error)),
+    };
+    let answer =
+        outcome.unwrap_or_else(|error| DoodsAnswer { id, detections: Vec::new(), error: Some(error.to_string()) });
+    Message::Text(serde_json::to_string(&answer).expect("an answer has only plain values").into())
+}
+
+fn parse(bytes: &[u8]) -> Result<DoodsRequest, ApiError> {
+    serde_json::from_slice(bytes).map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))
+}
+
+async fn answer(place: crate::lane::Place, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
+    let DoodsRequest { id, detector_name, data, detect, regions } = request;
+    if let Some(name) = detector_name.filter(|name| !name.is_empty() && name != DETECTOR) {
+        return Err(ApiError::BadRequest(format!(
+            "there is no detector called {name:?}; the only one is {DETECTOR:?}"
+        )));
+    }
+    let (detect, regions) = (detect.unwrap_or_default(), regions.unwrap_or_default());
+    let bytes = STANDARD.decode(data.trim()).map_err(|why| {
+        ApiError::BadRequest(format!("data is not a picture in base64 ({why}); addresses are never fetched"))
+    })?;
+    let least = detect.values().chain(regions.iter().flat_map(|region| region.detect.values()));
+    let least = least.copied().min_by(f32::total_cmp).map(share);
+    let seen = look::look(place, bytes.into(), least).await?;
+    let all = detect.is_empty() && regions.is_empty();
+    let wanted =
+        |found: &&Detection| all || is_wanted(&detect, found) || regions.iter().any(|region| region.has(found));
+    let detections = seen.detections.iter().filter(wanted).map(DoodsDetection::from).collect();
+    Ok(DoodsAnswer { id, detections, error: None })
+}
+
+/// A percentage as a share; what lies outside 0..100 becomes the nearest that does not.
+fn share(percent: f32) -> Fraction {
+    Fraction::new((percent / 100.0).clamp(0.0, 1.0)).unwrap_or(const { Fraction::new(1.0).unwrap() })
+}
+
+fn is_wanted(wanted: &Wanted, found: &Detection) -> bool {
+    let least = wanted.get(&*found.label).or_else(|| wanted.get(ANY));
+    least.is_some_and(|least| found.score * 100.0 >= *least)
+}
+
+impl Region {
+    /// Whether `found` counts in this region.
+    fn has(&self, found: &Detection) -> bool {
+        let Rect { x_min, y_min, x_max, y_max } = found.bbox;
+        let inside = if self.covers {
+            x_min >= self.left && x_max <= self.right && y_min >= self.top && y_max <= self.bottom
+        } else {
+            x_min < self.right && x_max > self.left && y_min < self.bottom && y_max > self.top
+        };
+        inside && is_wanted(&self.detect, found)
+    }
+}
+
+impl From<&Detection> for DoodsDetection {
+    fn from(found: &Detection) -> Self {
+        let Rect { x_min, y_min, x_max, y_max } = found.bbox;
+        Self {
+            top: y_min,
+            left: x_min,
+            bottom: y_max,
+            right: x_max,
+            label: found.label.to_string(),
+            confidence: found.score * 100.0,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One picture of a camera, plain or with the boxes of its own frame drawn into it.
+
+use super::{
+    Shared,
+    error::{ApiError, Params, Part, Problem},
+    etag,
+};
+use crate::{
+    draw,
+    frame::Picture,
+    photo::{self, Orientation},
+    pictures::Viewer,
+    publish::bus::{CameraFeed, PublishedScene},
+};
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use image::codecs::jpeg::JpegEncoder;
+use serde::Deserialize;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::timeout};
+use utoipa::IntoParams;
+
+/// How long a snapshot waits for a picture.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many pictures wait for the scene of their frame, and scenes for the picture.
+const MOST_WAITING: usize = 16;
+/// Of the JPEG with boxes, 1..100.
+const QUALITY: u8 = 90;
+
+/// The header with the frame's number, beside the capture time in `x-captured-at`.
+const X_SEQ: HeaderName = HeaderName::from_static("x-seq");
+const X_CAPTURED_AT: HeaderName = HeaderName::from_static("x-captured-at");
+
+/// How the picture is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    /// `1` draws the detections of the picture's own frame into it.
+    #[serde(default)]
+    #[param(value_type = Option<u8>, minimum = 0, maximum = 1)]
+    boxes: Boxes,
+}
+
+/// Whether detections are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+enum Boxes {
+    #[default]
+    #[serde(rename = "0")]
+    Left,
+    #[serde(rename = "1")]
+    Drawn,
+}
+
+/// The next picture as a JPEG file.
+#[utoipa::path(get, path = "/cameras/{name}/snapshot.jpg", tag = "live",
+    params(("name" = String, Path, description = "The camera's name"), Query),
+    responses(
+        (status = 200, description = "The picture; its number and time are in x-seq and x-captured-at",
+            body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 304, description = "The client holds this picture (If-None-Match)"),
+        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The camera gives no picture now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn snapshot(
+    State(shared): State<Arc<Shared>>,
+    Part(name): Part<String>,
+    Params(Query { boxes }): Params<Query>,
+    request: HeaderMap,
+) -> Result<Response, ApiError> {
+    let feed = shared.camera(&name)?;
+    let taken = async {
+        let mut viewer = feed.pictures.watch();
+        match boxes {
+            Boxes::Left => (viewer.next().await, None),
+            Boxes::Drawn => {
+                let (picture, scene) = matched(&feed, &mut viewer).await;
+                (picture, Some(scene))
+            }
+        }
+    };
+    let (picture, scene) =
+        timeout(PATIENCE, taken).await.map_err(|_| ApiError::NoPicture { camera: name, waited: PATIENCE })?;
+    let stamp = picture.stamp;
+    let tag = format!("\"{}-{}-{boxes:?}\"", stamp.seq, stamp.captured_at.as_microsecond());
+    let headers = [
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
+        (header::ETAG, tag.clone()),
+        (X_SEQ, stamp.seq.to_string()),
+        (X_CAPTURED_AT, stamp.captured_at.to_string()),
+    ];
+    if etag::is_held(&request, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    let jpeg = match scene {
+        None => picture.jpeg.clone(),
+        Some(scene) => spawn_blocking(move || drawn(&picture, &scene)).await.map_err(|_| ApiError::Internal)??,
+    };
+    Ok((headers, [(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+}
+
+/// The next picture whose frame was looked at, and what was seen on it. Never returns while there is none.
+async fn matched(feed: &CameraFeed, viewer: &mut Viewer) -> (Arc<Picture>, Arc<PublishedScene>) {
+    let mut scenes = feed.scene.subscribe();
+    let (mut pictures, mut seen) = (VecDeque::<Arc<Picture>>::new(), VecDeque::<Arc<PublishedScene>>::new());
+    loop {
+        tokio::select! {
+            picture = viewer.next() => keep(&mut pictures, picture),
+            Ok(()) = scenes.changed() => seen_last(&mut seen, scenes.borrow_and_update().clone()),
+        }
+        for picture in &pictures {
+            if let Some(scene) = seen.iter().find(|seen| seen.scene.stamp.seq == picture.stamp.seq) {
+                return (picture.clone(), scene.clone());
+            }
+        }
+    }
+}
+
+fn seen_last(seen: &mut VecDeque<Arc<PublishedScene>>, scene: Option<Arc<PublishedScene>>) {
+    if let Some(scene) = scene {
+        keep(seen, scene);
+    }
+}
+
+/// Adds `new`; the oldest goes when there are too many.
+fn keep<T>(items: &mut VecDeque<T>, new: T) {
+    if items.len() == MOST_WAITING {
+        items.pop_front();
+    }
+    items.push_back(new);
+}
+
+/// The picture as a JPEG file with the scene's detections drawn into it.
+fn drawn(picture: &Picture, scene: &PublishedScene) -> Result<Bytes, ApiError> {
+    let internal = |error: &dyn std::error::Error| {
+        tracing::error!(camera = %scene.scene.camera, "a snapshot with boxes: {error}");
+        ApiError::Internal
+    };
+    let mut pixels = photo::decode(&picture.jpeg, Orientation::AsStored).map_err(|error| internal(&error))?;
+    draw::detections(&mut pixels, &scene.scene.detections);
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&pixels).map_err(|error| internal(&error))?;
+    Ok(jpeg.into())
+}

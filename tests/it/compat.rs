@@ -1,0 +1,211 @@
+//! The interfaces of CodeProject.AI and DOODS2, asked as their clients ask.
+
+use crate::{
+    detect_api::encoded,
+    fake::{Daemon, SIZE},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::{SinkExt, StreamExt};
+use image::ImageFormat;
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::{Value, json};
+use sightd::publish::http::Config;
+use std::io::Write;
+use tempfile::NamedTempFile;
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+const TOKEN: &str = "read-token-0123456789";
+const BOUNDARY: &str = "2f1c7a4be0c94f4d9f6e";
+
+/// A daemon that wants a token.
+async fn guarded(compat_allow: &[&str]) -> Daemon {
+    let mut file = NamedTempFile::new().unwrap();
+    writeln!(file, "{TOKEN}").unwrap();
+    let config = Config {
+        token_file: Some(file.path().into()),
+        compat_allow: compat_allow.iter().map(|network| network.parse().unwrap()).collect(),
+        ..Config::default()
+    };
+    Daemon::start_with(&config).await
+}
+
+/// A form as the Python library `requests`, which Frigate uses, and Blue Iris send it: short fields first, then files.
+fn form(fields: &[(&str, &str)], image: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        write!(body, "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").unwrap();
+    }
+    write!(body, "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"image\"\r\n").unwrap();
+    write!(body, "Content-Type: application/octet-stream\r\n\r\n").unwrap();
+    body.extend_from_slice(image);
+    write!(body, "\r\n--{BOUNDARY}--\r\n").unwrap();
+    body
+}
+
+fn vision(daemon: &Daemon, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+    Client::new()
+        .post(daemon.url(path))
+        .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
+        .body(form(fields, &encoded(ImageFormat::Jpeg)))
+}
+
+async fn body(response: Response) -> (u16, Value) {
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+/// The answer without the members that tell times, which must be there.
+fn timeless(mut answer: Value) -> Value {
+    for name in ["processMs", "analysisRoundTripMs"] {
+        assert!(answer.as_object_mut().unwrap().remove(name).unwrap().is_u64(), "{name}");
+    }
+    answer
+}
+
+#[tokio::test]
+async fn blue_iris_gets_codeproject_fields() {
+    let daemon = Daemon::start().await;
+    let (status, answer) =
+        body(vision(&daemon, "/v1/vision/detection", &[("min_confidence", "0.5")]).send().await.unwrap()).await;
+    let wanted = json!({
+        "success": true,
+        "message": "Found person, dog",
+        "error": null,
+        "predictions": [
+            {"label": "person", "confidence": 0.875, "x_min": 160, "y_min": 45, "x_max": 320, "y_max": 270},
+            {"label": "dog", "confidence": 0.625, "x_min": 320, "y_min": 180, "x_max": 480, "y_max": 360},
+        ],
+        "count": 2,
+        "command": "detect",
+        "moduleId": "sightd",
+        "executionProvider": "cpu",
+        "canUseGPU": false,
+        "inferenceMs": 18,
+    });
+    assert_eq!((SIZE.width, SIZE.height, status, timeless(answer)), (640, 360, 200, wanted));
+
+    let ping = reqwest::get(daemon.url("/v1/server/status/ping")).await.unwrap();
+    assert_eq!(body(ping).await, (200, json!({"success": true})));
+    let list = Client::new().post(daemon.url("/v1/vision/custom/list")).send().await.unwrap();
+    let (_, list) = body(list).await;
+    assert_eq!((&list["success"], &list["models"]), (&json!(true), &json!(["fake-ssd"])));
+    let custom = async |name: &str| {
+        let path = format!("/v1/vision/custom/{name}");
+        body(vision(&daemon, &path, &[("min_confidence", "0.7")]).send().await.unwrap()).await
+    };
+    let (status, found) = custom("fake-ssd").await;
+    assert_eq!((status, &found["count"], &found["command"]), (200, &json!(1), &json!("custom")));
+    let (status, refused) = custom("ipcam-combined").await;
+    assert_eq!((status, &refused["success"]), (404, &json!(false)));
+    assert_eq!(refused["error"], "there is no model called \"ipcam-combined\" here; \"fake-ssd\" serves");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn frigate_gets_in_with_its_form_field() {
+    let daemon = guarded(&[]).await;
+    let ask = async |fields: &[(&str, &str)]| {
+        body(vision(&daemon, "/v1/vision/detection", fields).send().await.unwrap()).await
+    };
+    let (status, answer) = ask(&[("api_key", TOKEN)]).await;
+    // Frigate stops reading at the first prediction under 0.4, so there must be none before one above.
+    let labels: Vec<_> = answer["predictions"].as_array().unwrap().iter().map(|found| &found["label"]).collect();
+    assert_eq!(status, 200);
+    assert_eq!(labels, ["person", "dog"]);
+    let (status, answer) = ask(&[]).await;
+    assert_eq!((status, &answer["success"]), (401, &json!(false)));
+    assert_eq!(ask(&[("api_key", "wrong-token-0123456789")]).await.0, 401);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_named_network_needs_no_token_for_these_interfaces_only() {
+    let daemon = guarded(&["127.0.0.0/8"]).await;
+    assert_eq!(vision(&daemon, "/v1/vision/detection", &[]).send().await.unwrap().status(), 200);
+    for (path, status) in [("/v1/server/status/ping", 200), ("/detectors", 200), ("/detections", 401), ("/config", 401)]
+    {
+        assert_eq!(reqwest::get(daemon.url(path)).await.unwrap().status(), status, "{path}");
+    }
+    daemon.stop().await;
+    let daemon = guarded(&["192.0.2.0/24"]).await;
+    assert_eq!(vision(&daemon, "/v1/vision/detection", &[]).send().await.unwrap().status(), 401);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn forms_that_do_not_fit_say_so() {
+    let daemon = Daemon::start().await;
+    let (status, answer) =
+        body(vision(&daemon, "/v1/vision/detection", &[("min_confidence", "7")]).send().await.unwrap()).await;
+    assert_eq!(status, 400);
+    assert!(answer["error"].as_str().unwrap().contains("min_confidence: 7 is not between 0 and 1"), "{answer}");
+    let bare = Client::new().post(daemon.url("/v1/vision/detection")).body("x").send().await.unwrap();
+    assert_eq!(bare.status(), 415);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn home_assistant_gets_doods_fields() {
+    let daemon = guarded(&[]).await;
+    let keyed = |request: RequestBuilder| request.header("Doods-Auth-Key", TOKEN);
+    let detectors = keyed(Client::new().get(daemon.url("/detectors"))).send().await.unwrap();
+    let wanted = json!({"detectors": [{
+        "name": "default", "type": "onnx", "model": "fake-ssd", "labels": ["person", "bicycle", "dog"], "width": 300, "height": 300
+    }]});
+    assert_eq!(body(detectors).await, (200, wanted));
+
+    let data = STANDARD.encode(encoded(ImageFormat::Jpeg));
+    let ask = async |asked: Value| {
+        let mut request = json!({"detector_name": "default", "data": data});
+        request.as_object_mut().unwrap().extend(asked.as_object().unwrap().clone());
+        body(keyed(Client::new().post(daemon.url("/detect"))).json(&request).send().await.unwrap()).await
+    };
+    let dog = json!({"top": 0.5, "left": 0.5, "bottom": 1.0, "right": 0.75, "label": "dog", "confidence": 62.5});
+    let (status, answer) = ask(json!({"id": "7", "detect": {"dog": 60}})).await;
+    assert_eq!((status, answer), (200, json!({"id": "7", "detections": [dog]})));
+    for (asked, labels) in [
+        (json!({"detect": {"*": 50, "dog": 70}}), vec!["person"]),
+        (json!({"detect": {"*": 30}}), vec!["person", "dog", "bicycle"]),
+        (json!({}), vec!["person", "dog"]),
+        (
+            json!({"regions": [{"top": 0.4, "left": 0.4, "bottom": 1, "right": 1, "covers": true, "detect": {"*": 10}}]}),
+            vec!["dog"],
+        ),
+        (
+            json!({"regions": [{"top": 0.4, "left": 0.4, "bottom": 1, "right": 1, "covers": false, "detect": {"*": 10}}]}),
+            vec!["person", "dog"],
+        ),
+    ] {
+        let (status, answer) = ask(asked.clone()).await;
+        assert_eq!(status, 200, "{answer}");
+        let found: Vec<_> = answer["detections"].as_array().unwrap().iter().map(|found| &found["label"]).collect();
+        assert_eq!(found, labels, "{asked}");
+    }
+    let (status, answer) = ask(json!({"data": "http://192.0.2.1/picture.jpg"})).await;
+    assert_eq!(status, 400);
+    assert!(answer["detail"].as_str().unwrap().contains("addresses are never fetched"), "{answer}");
+    assert_eq!(ask(json!({"detector_name": "other"})).await.0, 400);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn doods_over_websocket_answers_each_message() {
+    let daemon = Daemon::start().await;
+    let (mut socket, _) = connect_async(daemon.ws_url("/detect")).await.unwrap();
+    let mut ask = async |request: Value| {
+        socket.send(Message::Text(request.to_string().into())).await.unwrap();
+        loop {
+            if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+                return serde_json::from_str::<Value>(&text).unwrap();
+            }
+        }
+    };
+    let data = STANDARD.encode(encoded(ImageFormat::Png));
+    for id in ["a", "b"] {
+        let answer = ask(json!({"id": id, "data": data, "detect": {"person": 50}})).await;
+        assert_eq!((&answer["id"], &answer["detections"][0]["confidence"]), (&json!(id), &json!(87.5)));
+    }
+    let answer = ask(json!({"id": "c", "data": "AAAA"})).await;
+    assert_eq!((&answer["id"], &answer["detections"]), (&json!("c"), &json!([])));
+    assert!(answer["error"].as_str().unwrap().contains("neither a JPEG nor a PNG"), "{answer}");
+    daemon.stop().await;
+}
