@@ -1,7 +1,7 @@
 // The daemon is restarted under an open page: the page says so, and goes on by itself.
 
 import assert from "node:assert/strict";
-import { ask, boxesDrawn, run, shot, url } from "./harness.mjs";
+import { accessible, ask, boxesDrawn, run, shot, url } from "./harness.mjs";
 import { watch, wrong } from "./numbers.mjs";
 
 await run(
@@ -12,6 +12,7 @@ await run(
     await page.waitForSelector("#link[data-state=lost]");
     await page.waitForFunction(() => /Connection lost/.test(document.querySelector(".veil").textContent));
     await shot(page, "daemon-gone");
+    await accessible(page);
     await ask("start the daemon");
     await page.waitForSelector("#link[data-state=live]");
     await page.waitForSelector(".veil", { state: "hidden" });

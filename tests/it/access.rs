@@ -65,6 +65,7 @@ async fn every_route_asks_for_its_token() {
         ("GET", "/metrics", For::Readers),
         ("GET", "/logs", For::Admins),
         ("GET", "/version", For::Readers),
+        ("GET", "/session", For::Readers),
         ("GET", "/openapi.json", For::Readers),
         ("POST", "/detect", For::Readers),
         ("GET", "/detect", For::Readers),

@@ -1,25 +1,24 @@
 //! The dashboard in real Chromium. Screenshots are left in `target/screenshots`.
 
 use crate::{
-    fake::{Daemon, SIZE, detection, running, stamp},
+    fake::{Daemon, SIZE, detection, stamp},
     program::Daemon as Program,
     support::{self, counting},
 };
 use image::{GrayImage, ImageFormat, Luma};
 use sightd::{
-    camera::{CameraState, CameraStatus},
     frame::{Picture, Stamp},
     publish::bus::CameraFeed,
     status::EnginePhase,
 };
 use std::{
-    io::Cursor,
+    io::{Cursor, Write},
     path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
@@ -61,7 +60,11 @@ async fn scenario(name: &str, url: &str, mut act: impl AsyncFnMut(&str)) {
     assert!(status.success(), "{name} failed: see above");
 }
 
-/// The real program on cameras whose pictures show their frame's number, seen by a network that reads it.
+/// Two cameras whose pictures show their frame's number.
+const COUNTERS: &str = "[camera.front]\nsource = \"test://counter\"\nfps = 15\n\
+                        [camera.yard]\nsource = \"test://counter\"\nfps = 10\n";
+
+/// The real program, with a network that reads the number in a picture.
 struct Sight {
     folder: TempDir,
     program: Program,
@@ -69,15 +72,11 @@ struct Sight {
 }
 
 impl Sight {
-    /// With the cameras `front` and `yard`.
-    fn start() -> Self {
+    /// With `config` beside the model; without a listener.
+    fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let model = counting::write(folder.path());
-        let text = format!(
-            "[model]\nname = {model:?}\n[runtime]\nthreads = 1\n\
-             [camera.front]\nsource = \"test://counter\"\nfps = 15\n\
-             [camera.yard]\nsource = \"test://counter\"\nfps = 10\n"
-        );
+        let text = format!("{config}\n[model]\nname = {model:?}\n[runtime]\nthreads = 1\n");
         std::fs::write(config_in(&folder), text).unwrap();
         let program = run(&folder, "127.0.0.1:0");
         let url = tokio::task::block_in_place(|| program.url());
@@ -113,18 +112,17 @@ fn play(daemon: &Daemon, feed: &Arc<CameraFeed>) -> JoinHandle<()> {
         for seq in 1.. {
             let due = Instant::now() + Duration::from_millis(83);
             let stamp = stamp(seq);
-            let lost = feed.status.borrow().state != CameraState::Running;
             let scene_late = Duration::from_millis(seq * 37 % 50);
             let picture = feed.pictures.wanted().then(|| numbered(stamp));
-            if !lost && seq % 2 == 0 {
+            if seq % 2 == 0 {
                 feed.pictures.show_some(picture.clone());
             }
             sleep(scene_late).await;
-            if !lost && seq % 3 != 0 && matches!(*bus.phase.borrow(), EnginePhase::Ready) {
+            if seq % 3 != 0 && matches!(*bus.phase.borrow(), EnginePhase::Ready) {
                 bus.publish(crate::fake::scene(&feed.name, stamp, detections(seq)));
             }
             sleep(Duration::from_millis(15)).await;
-            if !lost && seq % 2 != 0 {
+            if seq % 2 != 0 {
                 feed.pictures.show_some(picture);
             }
             sleep(due.saturating_duration_since(Instant::now())).await;
@@ -181,13 +179,13 @@ fn numbered(stamp: Stamp) -> Picture {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_visit() {
-    let sight = Sight::start();
+    let sight = Sight::start(COUNTERS);
     scenario("visit", &sight.url, async |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_and_boxes_are_in_step() {
-    let sight = Sight::start();
+    let sight = Sight::start(COUNTERS);
     scenario("in-step", &sight.url, async |_| {}).await;
 }
 
@@ -201,12 +199,10 @@ async fn pictures_that_the_engine_skipped_are_not_drawn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_are_shown_and_mend_by_themselves() {
+async fn an_engine_build_is_followed() {
     let daemon = Daemon::start().await;
-    let url = daemon.url("/");
-    let front = daemon.camera("front");
-    let player = play(&daemon, &front);
-    scenario("faults", &url, async |words| match words {
+    let player = play(&daemon, &daemon.camera("front"));
+    scenario("engine-build", &daemon.url("/"), async |words| match words {
         "build the engine" => {
             let since = Instant::now() - Duration::from_secs(40);
             let phase = EnginePhase::Building { since, usual: Some(Duration::from_secs(240)) };
@@ -214,17 +210,6 @@ async fn faults_are_shown_and_mend_by_themselves() {
         }
         "engine ready" => {
             daemon.bus.phase.send_replace(EnginePhase::Ready);
-        }
-        "lose the camera" => {
-            front.status.send_replace(CameraStatus {
-                state: CameraState::Retrying,
-                restarts: 1,
-                last_error: Some("the sensor gave no frame for 5 s; trying again in 2 s".into()),
-                ..running()
-            });
-        }
-        "camera back" => {
-            front.status.send_replace(running());
         }
         other => panic!("no idea how to {other}"),
     })
@@ -234,12 +219,33 @@ async fn faults_are_shown_and_mend_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_camera_comes_back() {
+    let mut camera = Sight::start(COUNTERS);
+    let source = format!("[camera.gate]\nsource = \"{}/cameras/front/live.mjpg\"\n", camera.url);
+    let sight = Sight::start(&source);
+    scenario("camera-lost", &sight.url, async |words| match words {
+        "lose the camera" => camera.stop(),
+        "camera back" => camera.start_again(),
+        other => panic!("no idea how to {other}"),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_under_an_open_page_mends_by_itself() {
-    let mut sight = Sight::start();
+    let mut sight = Sight::start(COUNTERS);
     scenario("restart", &sight.url.clone(), async |words| match words {
         "stop the daemon" => sight.stop(),
         "start the daemon" => sight.start_again(),
         other => panic!("no idea how to {other}"),
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_asked_for_once() {
+    let mut token = NamedTempFile::new().unwrap(); // made with mode 0600
+    writeln!(token, "read-token-0123456789").unwrap();
+    let sight = Sight::start(&format!("[http]\ntoken_file = {:?}\n{COUNTERS}", token.path()));
+    scenario("login", &sight.url, async |_| {}).await;
 }

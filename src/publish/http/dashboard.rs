@@ -50,10 +50,12 @@ const ASSETS: &[Asset] = &[
     module!("draw.js"),
     module!("history.js"),
     module!("layout.js"),
+    module!("log.js"),
     module!("machine.js"),
     module!("match.js"),
     module!("model.js"),
     module!("tile.js"),
+    module!("try.js"),
 ];
 
 /// The names under which clients hold the files, made of their content.

@@ -18,6 +18,7 @@ mod look;
 mod metrics;
 mod scenes;
 mod select;
+mod session;
 mod snapshot;
 mod status;
 mod stream;
@@ -218,6 +219,7 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(status::health))
         .routes(routes!(status::readiness))
         .routes(routes!(status::version))
+        .routes(routes!(session::session))
         .routes(routes!(system::system))
         .routes(routes!(metrics::metrics))
         .routes(routes!(logs::logs))
@@ -245,7 +247,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed_header(header::REFERRER_POLICY, "same-origin"))
         .layer(middleware::from_fn(trace::follow))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
 }

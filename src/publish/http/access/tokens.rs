@@ -2,6 +2,7 @@
 
 use super::super::Config;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     env, fs, io,
@@ -9,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 
 /// The shortest token: 16 characters of a random text can not be guessed over a network.
 const SHORTEST: usize = 16;
@@ -16,7 +18,8 @@ const SHORTEST: usize = 16;
 pub(super) const SESSION_SECONDS: i64 = 30 * 24 * 3600;
 
 /// What a client may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(in super::super) enum Role {
     /// See everything, and have pictures looked at.
     Read,

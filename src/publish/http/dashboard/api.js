@@ -6,10 +6,15 @@ const LONGEST_RETRY_MS = 5000;
 /** GETs `path`: its JSON, or an Error in the daemon's own words. */
 export async function getJson(path) {
   const response = await fetch(path, { headers: { accept: "application/json" } });
-  const body = await response.json().catch(() => ({}));
   if (response.status === 401) location.assign("/login");
-  if (!response.ok) throw new Error(body.detail || `${path}: ${response.status}`);
-  return body;
+  if (!response.ok) throw new Error(await problemOf(response));
+  return response.json();
+}
+
+/** Why the daemon refused, in its own words. @param {Response} response */
+export async function problemOf(response) {
+  const { detail } = await response.json().catch(() => ({}));
+  return detail ?? `The daemon answered ${response.status}.`;
 }
 
 /** A WebSocket that reconnects until it is closed. */

@@ -8,9 +8,11 @@ import { colourOf } from "/assets/colours.js";
 import { byId, setText } from "/assets/dom.js";
 import { History } from "/assets/history.js";
 import { keepColumns } from "/assets/layout.js";
+import { followLog } from "/assets/log.js";
 import { showMachine } from "/assets/machine.js";
 import { showModel, troubleOf } from "/assets/model.js";
 import { Tile } from "/assets/tile.js";
+import { takePictures } from "/assets/try.js";
 
 const SLOW_MS = 5000;
 const QUICK_MS = 1000;
@@ -218,6 +220,11 @@ setTheme(choice.theme);
 setScore(choice.score);
 keepColumns();
 refreshState();
+takePictures();
+getJson("/session").then(({ role, logged_in: loggedIn }) => {
+  byId("logout").hidden = !loggedIn;
+  if (role === "admin") followLog();
+}, () => {});
 getJson("/version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
 setInterval(() => {
   for (const tile of tiles.values()) tile.refresh();

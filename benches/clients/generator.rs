@@ -1,0 +1,223 @@
+//! The clients, in a process of their own.
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use std::{env, process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::{TcpSocket, TcpStream},
+    process::{Child, ChildStdout, Command},
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tokio_tungstenite::{client_async, tungstenite::Message};
+
+/// The first argument of a process that is the clients.
+pub const ROLE: &str = "clients";
+/// How many of the WebSocket clients are slow, and how long they take for each message.
+const SLOW: usize = 10;
+const SLOW_FOR: Duration = Duration::from_millis(250);
+/// What the kernel may hold for a slow client, so that it is late soon.
+const SLOW_BUFFER: u32 = 4096;
+const READY: &str = "ready";
+
+/// What the clients look at.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Scenes, by WebSocket.
+    Scenes,
+    /// Pictures, by MJPEG.
+    Pictures,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scenes => "WebSockets",
+            Self::Pictures => "MJPEG",
+        }
+    }
+
+    fn parse(name: &str) -> anyhow::Result<Self> {
+        [Self::Scenes, Self::Pictures].into_iter().find(|kind| kind.name() == name).context("no such kind of clients")
+    }
+}
+
+/// What the clients saw, all together.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    pub connected: usize,
+    /// Scenes, or pictures.
+    pub received: u64,
+    /// The fewest that a client of normal speed got.
+    pub least: u64,
+    pub bytes: u64,
+    /// Slow clients, how many of them were told of a loss, and how many scenes these said.
+    pub slow: usize,
+    pub slow_told: usize,
+    pub slow_lost: u64,
+    /// Scenes that clients of normal speed were told they lost.
+    pub lost: u64,
+    /// CPU time of this process while it listened.
+    pub cpu_s: f64,
+}
+
+impl Report {
+    pub fn in_words(&self, clients: usize) -> String {
+        let megabytes = self.bytes as f64 / 1e6;
+        let slow = match self.slow {
+            0 => String::new(),
+            slow => format!("; {} of {slow} slow ones were told that they lost {}", self.slow_told, self.slow_lost),
+        };
+        format!(
+            "{clients} clients received {} messages ({megabytes:.1} MB), the least of a prompt one {}, lost {}{slow}",
+            self.received, self.least, self.lost
+        )
+    }
+}
+
+/// The process of the clients, seen from the one that measures.
+pub struct Generator {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+/// Starts the process, and waits until all its clients are connected.
+pub async fn start(kind: Kind, address: &str, clients: usize, length: Duration) -> anyhow::Result<Generator> {
+    let mut child = Command::new(env::current_exe()?)
+        .args([ROLE, kind.name(), address, &clients.to_string(), &length.as_secs().to_string()])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
+    match lines.next_line().await? {
+        Some(line) if line == READY => Ok(Generator { child, lines }),
+        other => bail!("the clients are not ready: {other:?}"),
+    }
+}
+
+impl Generator {
+    /// Waits for the end.
+    pub async fn report(&mut self) -> anyhow::Result<Report> {
+        let line = self.lines.next_line().await?.context("no report")?;
+        self.child.wait().await?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+/// The process itself: `KIND ADDRESS CLIENTS SECONDS`.
+pub async fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let [kind, address, clients, seconds] = arguments else { bail!("KIND ADDRESS CLIENTS SECONDS") };
+    let (kind, clients) = (Kind::parse(kind)?, clients.parse::<usize>()?);
+    let length = Duration::from_secs(seconds.parse()?);
+    let (begin, begun) = watch::channel(None);
+    let slow = if kind == Kind::Scenes { SLOW.min(clients) } else { 0 };
+    let mut tasks = JoinSet::new();
+    for index in 0..clients {
+        let begun = begun.clone();
+        match kind {
+            Kind::Scenes => {
+                let socket = connect(address, index < slow).await?;
+                let (socket, _) = client_async(format!("ws://{address}/ws"), socket).await?;
+                let pause = if index < slow { SLOW_FOR } else { Duration::ZERO };
+                tasks.spawn(scenes(socket, pause, begun));
+            }
+            Kind::Pictures => drop(tasks.spawn(pictures(address.clone(), begun))),
+        }
+    }
+    println!("{READY}");
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    begin.send_replace(Some(Instant::now() + length));
+    let mut report = Report { least: u64::MAX, slow, ..Report::default() };
+    while let Some(tally) = tasks.join_next().await {
+        report.add(&tally??);
+    }
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    report.cpu_s = (now.tv_sec - cpu.tv_sec) as f64 + (now.tv_nsec - cpu.tv_nsec) as f64 / 1e9;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+async fn connect(address: &str, slow: bool) -> anyhow::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if slow {
+        socket.set_recv_buffer_size(SLOW_BUFFER)?;
+    }
+    Ok(socket.connect(address.parse()?).await?)
+}
+
+/// What one client saw.
+#[derive(Default)]
+struct Tally {
+    is_slow: bool,
+    received: u64,
+    bytes: u64,
+    lost: u64,
+}
+
+impl Report {
+    fn add(&mut self, tally: &Tally) {
+        self.connected += 1;
+        self.received += tally.received;
+        self.bytes += tally.bytes;
+        if tally.is_slow {
+            self.slow_told += usize::from(tally.lost > 0);
+            self.slow_lost += tally.lost;
+        } else {
+            self.least = self.least.min(tally.received);
+            self.lost += tally.lost;
+        }
+    }
+}
+
+/// When this phase ends, once it has begun.
+async fn end(mut begun: watch::Receiver<Option<Instant>>) -> anyhow::Result<Instant> {
+    begun.wait_for(Option::is_some).await?.context("not begun")
+}
+
+/// One client of `/ws`; what comes before the phase begins is read and not counted.
+async fn scenes(
+    mut socket: tokio_tungstenite::WebSocketStream<TcpStream>,
+    pause: Duration,
+    begun: watch::Receiver<Option<Instant>>,
+) -> anyhow::Result<Tally> {
+    let begins = end(begun);
+    tokio::pin!(begins);
+    let end = loop {
+        tokio::select! {
+            end = &mut begins => break end?,
+            message = socket.next() => drop(message.context("closed too soon")??),
+        }
+    };
+    let mut tally = Tally { is_slow: !pause.is_zero(), ..Tally::default() };
+    while let Ok(message) = timeout_at(end, socket.next()).await {
+        if let Message::Text(text) = message.context("the daemon let a client go")?? {
+            tally.bytes += text.len() as u64;
+            match text.strip_prefix(r#"{"type":"lost","count":"#) {
+                Some(rest) => tally.lost += rest.trim_end_matches('}').parse::<u64>()?,
+                None => tally.received += 1,
+            }
+            if !pause.is_zero() {
+                sleep_until((Instant::now() + pause).min(end)).await;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// One viewer of `live.mjpg`; pictures are counted by their boundaries' headers.
+async fn pictures(address: String, begun: watch::Receiver<Option<Instant>>) -> anyhow::Result<Tally> {
+    let response = reqwest::get(format!("http://{address}/cameras/front/live.mjpg")).await?.error_for_status()?;
+    let mut body = response.bytes_stream();
+    let end = end(begun).await?;
+    let mut tally = Tally::default();
+    while let Ok(part) = timeout_at(end, body.next()).await {
+        let part = part.context("the daemon let a viewer go")??;
+        tally.bytes += part.len() as u64;
+        tally.received += part.windows(7).filter(|window| window == b"x-seq: ").count() as u64;
+    }
+    Ok(tally)
+}

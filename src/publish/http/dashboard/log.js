@@ -1,0 +1,45 @@
+// The tail of the daemon's log, read while it is open.
+
+import { getJson } from "/assets/api.js";
+import { byId, make } from "/assets/dom.js";
+
+const EVERY_MS = 2000;
+const MOST_LINES = 500;
+
+/** Follows the log while its card is open and the page is seen. */
+export function followLog() {
+  byId("log-card").hidden = false;
+  const details = byId("log");
+  let since = 0;
+  let timer;
+  const read = async () => {
+    clearTimeout(timer);
+    if (!details.open) return;
+    if (!document.hidden) {
+      const { lines, last } = await getJson(`/logs?since=${since}`).catch(() => ({ lines: [], last: since }));
+      // A lower number than before: the daemon was restarted and counts anew.
+      since = last < since ? 0 : last;
+      append(lines);
+    }
+    timer = setTimeout(read, EVERY_MS);
+  };
+  details.addEventListener("toggle", read);
+}
+
+/** Adds lines below, and stays at the end if the end was in sight. */
+function append(lines) {
+  const list = byId("log-lines");
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.append(...lines.map(entry));
+  while (list.children.length > MOST_LINES) list.firstChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function entry({ at, level, message }) {
+  const item = make("li");
+  item.dataset.level = level;
+  const time = make("time", "", new Date(at).toLocaleTimeString());
+  time.dateTime = at;
+  item.append(time, make("span", "level", level), make("span", "", message));
+  return item;
+}

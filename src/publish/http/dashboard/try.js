@@ -1,0 +1,60 @@
+// A picture of the person's own, shown to the model.
+
+import { problemOf } from "/assets/api.js";
+import { byId, setText } from "/assets/dom.js";
+import { drawOver, inWords } from "/assets/draw.js";
+
+const KINDS = ["image/jpeg", "image/png"];
+
+/** Takes pictures that are dropped, pasted or chosen. */
+export function takePictures() {
+  const place = byId("try");
+  const over = (is) => (event) => {
+    event.preventDefault();
+    place.toggleAttribute("data-over", is);
+  };
+  place.addEventListener("dragover", over(true));
+  place.addEventListener("dragleave", over(false));
+  place.addEventListener("drop", (event) => {
+    over(false)(event);
+    take(event.dataTransfer.files);
+  });
+  byId("try-file").addEventListener("change", (event) => take(event.target.files));
+  addEventListener("paste", (event) => {
+    if (event.clipboardData.files.length) take(event.clipboardData.files);
+  });
+}
+
+/** @param {FileList} files */
+async function take(files) {
+  const file = [...files].find(({ type }) => KINDS.includes(type));
+  if (!file) return say("This is no picture: give a JPEG or PNG file.");
+  say("Looking …");
+  try {
+    const response = await fetch("/detect", { method: "POST", headers: { "content-type": file.type }, body: file });
+    if (!response.ok) return say(await problemOf(response));
+    show(await createImageBitmap(file), await response.json());
+  } catch (error) {
+    say(`It could not be looked at: ${error.message}`);
+  }
+}
+
+/** @param {ImageBitmap} bitmap @param {object} seen as POST /detect gives it */
+function show(bitmap, { detections, timings_ms: timings }) {
+  const canvas = byId("try-picture");
+  canvas.hidden = false;
+  const ratio = Math.min(window.devicePixelRatio || 1, 2);
+  canvas.width = Math.round(canvas.clientWidth * ratio);
+  canvas.height = Math.round((canvas.width * bitmap.height) / bitmap.width);
+  const context = canvas.getContext("2d");
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  drawOver(context, detections, ratio);
+  const found = inWords(detections) || "nothing";
+  canvas.setAttribute("aria-label", `Your picture: ${found}`);
+  say(`Found ${found}, in ${timings.infer.toFixed(1)} ms.`);
+}
+
+function say(text) {
+  setText(byId("try-state"), text);
+}

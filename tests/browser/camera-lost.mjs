@@ -1,0 +1,20 @@
+// A network camera goes and comes back: its tile says so, and goes on by itself.
+
+import assert from "node:assert/strict";
+import { accessible, ask, boxesDrawn, run, shot, url } from "./harness.mjs";
+import { watch, wrong } from "./numbers.mjs";
+
+await run(async (page) => {
+  await page.goto(url);
+  await boxesDrawn(page, "gate");
+  await ask("lose the camera");
+  await page.waitForFunction(() => /Camera lost/.test(document.querySelector(".veil").textContent));
+  await page.waitForSelector("#cameras .fault");
+  await shot(page, "camera-lost");
+  await accessible(page);
+  await ask("camera back");
+  await page.waitForSelector(".veil", { state: "hidden" });
+  await boxesDrawn(page, "gate");
+  const seen = await page.evaluate(watch, { camera: "gate", frames: 30 });
+  assert.deepEqual(wrong(seen), []);
+});
