@@ -63,7 +63,7 @@ async fn measure(length: Duration) -> anyhow::Result<ExitCode> {
         println!("  {}", report.in_words(clients));
         print_quiet(&after);
         let flat = seen.rss_last_mb <= seen.rss_first_mb * (1.0 + MOST_GROWTH);
-        good &= part >= LEAST && flat && report.slow_told == report.slow;
+        good &= part >= LEAST && flat && report.let_go == 0 && report.slow_told == report.slow;
         before = after;
     }
     println!("{}", if good { "holds" } else { "DOES NOT HOLD" });

@@ -249,3 +249,9 @@ async fn a_token_is_asked_for_once() {
     let sight = Sight::start(&format!("[http]\ntoken_file = {:?}\n{COUNTERS}", token.path()));
     scenario("login", &sight.url, async |_| {}).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_picture_is_looked_at() {
+    let sight = Sight::start(COUNTERS);
+    scenario("try", &sight.url, async |_| {}).await;
+}

@@ -68,7 +68,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a peer may acknowledge nothing, or take nothing, before its connection is closed.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// How much may wait unsent in a connection: more would only be old pictures and scenes.
-const UNSENT_BYTES: u32 = 64 * 1024;
+const UNSENT_BYTES: u32 = 16 * 1024;
 /// The largest body of a request, where it holds no picture.
 const LARGEST_BODY: usize = 64 * 1024;
 

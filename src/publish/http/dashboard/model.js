@@ -11,10 +11,8 @@ export function showModel({ phase, engine }) {
   setText(byId("model-name"), engine.model);
   const asked = engine.stands_in_for;
   byId("model-stands-in").hidden = !asked;
-  if (asked) setText(byId("model-stands-in"), `Stands in for ${asked.name}: ${asked.difference}`);
+  if (asked) setText(byId("model-stands-in"), `Stands in for ${asked.name}: ${asked.difference}.`);
   setText(byId("model-facts"), [`ONNX Runtime ${engine.runtime_version}`, engine.licence].filter(Boolean).join(" · "));
-  const asked = engine.stands_in_for;
-  setText(byId("model-stands-in"), asked ? `Stands in for ${asked.name}: ${asked.difference}.` : "");
   refill(byId("providers"), engine.providers, () => engine.providers.map(provider));
 }
 
