@@ -9,8 +9,11 @@ await run(async (page) => {
   await boxesDrawn(page, "yard");
   await page.waitForSelector("#link[data-state=live]");
   assert(await moves(page), "the live picture does not move");
+  await page.click("#log summary");
+  await page.waitForSelector("#log-lines li");
+  await page.waitForSelector("#machine .gauge");
   await page.waitForTimeout(6000); // something to see in the charts
-  await shot(page, "first-visit");
+  await shot(page, "first-visit", { fullPage: true });
   await accessible(page);
 
   await page.click('[data-camera="yard"] .enlarge');

@@ -77,7 +77,7 @@ pub(super) async fn websocket(
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, ApiError> {
     let mut watcher = Watcher::new(shared.camera(&name)?.as_ref(), &shared.stop);
-    Ok(upgrade.max_message_size(stream::LARGEST_MESSAGE).on_upgrade(async move |mut socket| {
+    Ok(stream::one_way(upgrade).on_upgrade(async move |mut socket| {
         let mut ping = tokio::time::interval(stream::PING_EVERY);
         loop {
             let message = tokio::select! {

@@ -12,7 +12,7 @@ use crate::publish::{bus::PublishedScene, wire::StreamMessage};
 use axum::{
     extract::{
         State,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
     },
     response::{IntoResponse, Response, Sse, sse},
 };
@@ -27,7 +27,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an idle connection is asked whether it still lives.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
 /// The largest message a client may send: it has nothing to say.
-pub(super) const LARGEST_MESSAGE: usize = 4096;
+const LARGEST_MESSAGE: usize = 4096;
 
 /// A message for one client.
 struct Outgoing {
@@ -91,7 +91,7 @@ pub(super) async fn websocket(
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, ApiError> {
     let mut subscription = Subscription::new(&shared, query)?;
-    Ok(upgrade.max_message_size(LARGEST_MESSAGE).on_upgrade(async move |mut socket| {
+    Ok(one_way(upgrade).on_upgrade(async move |mut socket| {
         let mut ping = tokio::time::interval(PING_EVERY);
         loop {
             let message = tokio::select! {
@@ -108,6 +108,11 @@ pub(super) async fn websocket(
             }
         }
     }))
+}
+
+/// An upgrade for a client that has nothing to say, whose read buffer (else 128 KiB) can be small.
+pub(super) fn one_way(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade.max_message_size(LARGEST_MESSAGE).read_buffer_size(LARGEST_MESSAGE)
 }
 
 /// Whether a client is still there.
