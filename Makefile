@@ -1,11 +1,13 @@
 # make run   set everything up and watch people walk through the default footage: http://localhost:8080
 # make test  set everything up and run all tests
 # make bench the benchmarks; make long: the long runs (soak, fuzz, many rounds)
+# make cross     the program for the Jetson Nano; make emulate: try it under emulation
+# make package   the Debian packages in target/deb; make package-test: install, upgrade and purge them (needs root)
 # make valgrind   the unsafe code under valgrind, on every fetched ONNX Runtime
 
 MODEL := .sightd/models/ssdlite-mobilenet-v2.onnx
 
-.PHONY: run test bench long build valgrind
+.PHONY: run test bench long build cross emulate package package-test valgrind
 run: build
 	@exec target/release/sightd run $(ARGS)
 
@@ -33,3 +35,18 @@ long:
 valgrind:
 	@scripts/setup.sh test
 	@scripts/valgrind.sh
+
+cross:
+	@scripts/cross.sh
+
+emulate:
+	@scripts/setup.sh test
+	@scripts/cross.sh
+	@scripts/emulate.sh
+
+package: build
+	@scripts/package.sh amd64
+	@scripts/package.sh arm64
+
+package-test: build
+	@scripts/package-test.sh
