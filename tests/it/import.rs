@@ -1,6 +1,6 @@
 //! The importers, on the weights that set-up fetched.
 
-use crate::support::{part, read_f32, shared};
+use crate::support::{again, bytes_of, part, read_f32, role, shared};
 use bytes::Bytes;
 use sightd::infer::{Config, Runtime};
 use sightd::model::check::verify;
@@ -140,10 +140,48 @@ fn one_network_in_four_formats_is_one_network() {
     };
     let all = [run(json), run(seed("frozen/ssd")), run(seed("tflite/ssd")), run(seed("onnx/zoo"))];
     // TensorFlow's two forms differ in nothing; the others name their values otherwise.
-    assert_eq!(all[0].onnx, all[1].onnx);
+    assert_eq!(bytes_of(&all[0]), bytes_of(&all[1]));
     for other in &all[1..] {
         assert_eq!(other.manifest, all[0].manifest);
         assert_eq!(other.report.kept, all[0].report.kept);
         assert_eq!((other.report.anchors, other.report.classes), (288, 1));
+    }
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn memory(what: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with(what)).expect("the line");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number") << 10
+}
+
+#[test]
+fn an_import_takes_at_most_four_times_its_files_in_memory() {
+    if let Some(file) = role() {
+        let before = memory("VmRSS");
+        let imported = import(Path::new(&file), &ImportOptions::default()).expect("an import");
+        imported.onnx.write_to(&mut std::io::sink()).expect("the sink takes all");
+        println!("taken {}", memory("VmHWM") - before);
+        return;
+    }
+    let mut models = vec![
+        part("weights/coco-ssd/model.json"),
+        part("weights/pedestrian/frozen_inference_graph.pb"),
+        part("weights/face-api/ssd_mobilenetv1_model-weights_manifest.json"),
+    ];
+    models.extend(shared("data/weights/ssd_mobilenet_v1_075_coco_quant.tflite"));
+    for file in models {
+        let test = "import::an_import_takes_at_most_four_times_its_files_in_memory";
+        let output = again(test, file.to_str().expect("a path")).output().expect("the test again");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let taken: usize = said
+            .split_once("taken ")
+            .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok())
+            .unwrap_or_else(|| panic!("{}: {said}", file.display()));
+        // The model with its shards, which have the folder to themselves.
+        let parts = std::fs::read_dir(file.parent().expect("a folder")).expect("the folder");
+        let size: u64 = parts.map(|part| part.expect("a file").metadata().expect("its size").len()).sum();
+        assert!(taken as u64 <= 4 * size, "{} has {size} bytes and took {taken}", file.display());
+        let _ = writeln!(std::io::stderr(), "{}: {:.1} times the file", file.display(), taken as f64 / size as f64);
     }
 }

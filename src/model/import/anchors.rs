@@ -27,7 +27,7 @@ pub struct Found {
 /// # Errors
 /// [`Fault::Anchors`] when the generator cannot make them.
 pub fn find(graph: &Graph, layout: &Layout) -> Result<Found, Fault> {
-    let own: Vec<Own> = graph.constants().filter_map(|(_, c)| Own::of(c, layout.anchors())).collect();
+    let own: Vec<Own<'_>> = graph.constants().filter_map(|(_, c)| Own::of(c, layout.anchors())).collect();
     let mut best: Option<Found> = None;
     let mut nearest = f32::INFINITY;
     for interpolated in [Interpolated::Last, Interpolated::Second] {
@@ -75,20 +75,19 @@ fn spec(layout: &Layout, interpolated: Interpolated) -> Result<Anchors, Fault> {
 }
 
 /// What may be the file's own anchors: four numbers for each.
-struct Own {
-    values: Vec<f32>,
+struct Own<'a> {
+    constant: &'a Constant,
     tolerance: f32,
 }
 
-impl Own {
-    fn of(constant: &Constant, anchors: usize) -> Option<Self> {
+impl<'a> Own<'a> {
+    fn of(constant: &'a Constant, anchors: usize) -> Option<Self> {
         let four_each = matches!(constant.shape[..], [n, 4] | [1, n, 4] if n == anchors);
         let tolerance = match constant.quantisation {
             Quantisation::None => TOLERANCE,
             _ => TOLERANCE_QUANTISED,
         };
-        let values = four_each.then(|| constant.floats().ok())??;
-        Some(Self { values, tolerance })
+        (four_each && constant.check().is_ok()).then_some(Self { constant, tolerance })
     }
 
     /// The largest difference to `ours`, as centre and size or as corners, whichever fits better.
@@ -99,7 +98,7 @@ impl Own {
     }
 
     fn largest(&self, ours: &[Anchor], form: impl Fn(&Anchor) -> [f32; 4]) -> f32 {
-        let ours = ours.iter().flat_map(form);
-        self.values.iter().zip(ours).map(|(theirs, ours)| (theirs - ours).abs()).fold(0.0, f32::max)
+        let ours = ours.iter().flat_map(form).enumerate();
+        ours.map(|(i, ours)| (self.constant.float(i) - ours).abs()).fold(0.0, f32::max)
     }
 }

@@ -60,7 +60,7 @@ pub enum Quantisation {
 }
 
 /// A constant of the source file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Constant {
     /// Dimensions, outermost first; empty for a scalar.
     pub shape: Vec<usize>,
@@ -105,6 +105,7 @@ pub enum ConstantError {
 
 impl Constant {
     /// A constant of 32-bit floats.
+    #[cfg(test)]
     pub fn of_floats(shape: Vec<usize>, values: &[f32]) -> Self {
         let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { shape, element: Element::F32, raw: raw.into(), quantisation: Quantisation::None }
@@ -125,19 +126,7 @@ impl Constant {
     /// # Errors
     /// Those of [`ConstantError`].
     pub fn floats(&self) -> Result<Vec<f32>, ConstantError> {
-        let count = self.check()?;
-        let mut values = match (self.element, &self.quantisation) {
-            (Element::F32, _) => self.decode(|b: [u8; 4]| f32::from_le_bytes(b)),
-            #[expect(clippy::cast_possible_truncation, reason = "the network computes in 32-bit floats")]
-            (Element::F64, _) => self.decode(|b: [u8; 8]| f64::from_le_bytes(b) as f32),
-            (_, Quantisation::None) => self.integers().map(|q| q as f32).collect(),
-            (_, &Quantisation::ScaleMin { scale, min }) => self.integers().map(|q| q as f32 * scale + min).collect(),
-            (_, Quantisation::ZeroPoint { scales, zeros, axis }) => self.dequantise(scales, zeros, *axis)?,
-        };
-        if let Some(&last) = values.last() {
-            values.resize(count, last);
-        }
-        Ok(values)
+        Ok((0..self.check()?).map(|i| self.float(i)).collect())
     }
 
     /// The values as whole numbers.
@@ -145,69 +134,79 @@ impl Constant {
     /// # Errors
     /// Those of [`ConstantError`].
     pub fn ints(&self) -> Result<Vec<i64>, ConstantError> {
-        if self.quantisation != Quantisation::None {
-            #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
-            return Ok(self.floats()?.into_iter().map(|v| v as i64).collect());
-        }
         let count = self.check()?;
-        let mut values: Vec<i64> = self.integers().collect();
-        if let Some(&last) = values.last() {
-            values.resize(count, last);
+        if self.quantisation == Quantisation::None {
+            return Ok((0..count).map(|i| self.stored(i)).collect());
         }
-        Ok(values)
+        #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
+        Ok((0..count).map(|i| self.float(i) as i64).collect())
     }
 
-    fn check(&self) -> Result<usize, ConstantError> {
+    /// How many elements it has, when all sizes agree: then [`Constant::float`] gives each.
+    ///
+    /// # Errors
+    /// Those of [`ConstantError`].
+    pub fn check(&self) -> Result<usize, ConstantError> {
         let count = self.count()?;
         let stored = self.raw.len() / self.element.size();
         let whole = self.raw.len().is_multiple_of(self.element.size());
         let repeats = stored > 0 && stored < count && count <= MAX_REPEATED;
-        if whole && (stored == count || repeats) {
-            return Ok(count);
+        if !whole || !(stored == count || repeats) {
+            let expected = count * self.element.size();
+            return Err(ConstantError::Length { shape: self.shape.clone(), expected, found: self.raw.len() });
         }
-        let expected = count * self.element.size();
-        Err(ConstantError::Length { shape: self.shape.clone(), expected, found: self.raw.len() })
+        if let Quantisation::ZeroPoint { scales, zeros, axis } = &self.quantisation {
+            let along = if scales.len() == 1 { Some(1) } else { self.shape.get(*axis).copied() };
+            if along != Some(scales.len()) || scales.is_empty() || zeros.len() > 1 && zeros.len() != scales.len() {
+                let (scales, zeros) = (scales.len(), zeros.len());
+                return Err(ConstantError::Quantisation { scales, zeros, shape: self.shape.clone() });
+            }
+        }
+        Ok(count)
     }
 
-    fn decode<const N: usize, T>(&self, one: impl Fn([u8; N]) -> T) -> Vec<T> {
-        self.raw.as_chunks::<N>().0.iter().map(|&b| one(b)).collect()
+    /// The value in place `at` as a 32-bit float: one at a time, so that bytes need not all become floats.
+    pub fn float(&self, at: usize) -> f32 {
+        match (self.element, &self.quantisation) {
+            (Element::F32, _) => f32::from_le_bytes(self.bytes(at)),
+            #[expect(clippy::cast_possible_truncation, reason = "the network computes in 32-bit floats")]
+            (Element::F64, _) => f64::from_le_bytes(self.bytes(at)) as f32,
+            (_, Quantisation::None) => self.stored(at) as f32,
+            (_, &Quantisation::ScaleMin { scale, min }) => self.stored(at) as f32 * scale + min,
+            (_, Quantisation::ZeroPoint { scales, zeros, axis }) => {
+                let inner: usize = self.shape.iter().skip(axis + 1).product::<usize>().max(1);
+                let channel = at / inner % scales.len().max(1);
+                let zero = zeros.get(channel).or(zeros.first()).copied().unwrap_or(0);
+                let scale = scales.get(channel).copied().unwrap_or_default();
+                // In 64-bit floats, as the reference does; the result is rounded once.
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "rounded to the network's 32-bit floats on purpose"
+                )]
+                let value = (self.stored(at).saturating_sub(zero) as f64 * f64::from(scale)) as f32;
+                value
+            }
+        }
     }
 
-    /// One at a time: a list of 64-bit integers would take eight times the file.
-    fn integers(&self) -> Box<dyn Iterator<Item = i64> + '_> {
+    /// The stored element in place `at` as a whole number.
+    fn stored(&self, at: usize) -> i64 {
         match self.element {
-            Element::U8 => Box::new(self.raw.iter().map(|&b| i64::from(b))),
-            Element::I8 => Box::new(self.raw.iter().map(|&b| i64::from(b.cast_signed()))),
-            Element::U16 => Box::new(self.chunks().map(|b| i64::from(u16::from_le_bytes(b)))),
-            Element::I32 => Box::new(self.chunks().map(|b| i64::from(i32::from_le_bytes(b)))),
-            Element::I64 => Box::new(self.chunks().map(i64::from_le_bytes)),
+            Element::U8 => self.bytes::<1>(at)[0].into(),
+            Element::I8 => self.bytes::<1>(at)[0].cast_signed().into(),
+            Element::U16 => u16::from_le_bytes(self.bytes(at)).into(),
+            Element::I32 => i32::from_le_bytes(self.bytes(at)).into(),
+            Element::I64 => i64::from_le_bytes(self.bytes(at)),
             #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
-            Element::F32 => Box::new(self.chunks().map(|b| f32::from_le_bytes(b) as i64)),
+            Element::F32 => f32::from_le_bytes(self.bytes(at)) as i64,
             #[expect(clippy::cast_possible_truncation, reason = "shapes and sizes are small whole numbers")]
-            Element::F64 => Box::new(self.chunks().map(|b| f64::from_le_bytes(b) as i64)),
+            Element::F64 => f64::from_le_bytes(self.bytes(at)) as i64,
         }
     }
 
-    fn chunks<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
-        self.raw.as_chunks::<N>().0.iter().copied()
-    }
-
-    fn dequantise(&self, scales: &[f32], zeros: &[i64], axis: usize) -> Result<Vec<f32>, ConstantError> {
-        let along = if scales.len() == 1 { 1 } else { self.shape.get(axis).copied().unwrap_or(0) };
-        let fits = scales.len() == along && (zeros.len() <= 1 || zeros.len() == along);
-        if !fits || along == 0 {
-            let (scales, zeros) = (scales.len(), zeros.len());
-            return Err(ConstantError::Quantisation { scales, zeros, shape: self.shape.clone() });
-        }
-        let inner: usize = if along == 1 { 1 } else { self.shape[axis + 1..].iter().product::<usize>().max(1) };
-        let value = |(i, q): (usize, i64)| {
-            let channel = i / inner % along;
-            let zero = zeros.get(channel).or(zeros.first()).copied().unwrap_or(0);
-            // In 64-bit floats, as the reference does; the result is rounded once.
-            #[expect(clippy::cast_possible_truncation, reason = "rounded to the network's 32-bit floats on purpose")]
-            let value = (q.saturating_sub(zero) as f64 * f64::from(scales[channel])) as f32;
-            value
-        };
-        Ok(self.integers().enumerate().map(value).collect())
+    /// The bytes of the stored element in place `at`; behind the last one it repeats.
+    fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
+        let elements = self.raw.as_chunks::<N>().0;
+        elements.get(at).or(elements.last()).copied().unwrap_or([0; N])
     }
 }

@@ -1,6 +1,6 @@
 //! Writes a [`Network`] as an ONNX graph: the contract of every SSD.
 
-use super::network::{Conv, Head, Network, Op, Pool, Step};
+use super::network::{Conv, Head, Network, Op, Pool, Step, Weights};
 use crate::model::onnx::{self, proto};
 
 /// Name of the input in every imported graph: `[1, 3, height, width]`.
@@ -13,27 +13,36 @@ pub const LOGITS: &str = "logits";
 const ZERO: &str = "zero";
 const SIX: &str = "six";
 
+/// An ONNX graph without its convolutions' weights, and these: each a tensor without elements, and where they come from.
+#[derive(Debug, Default)]
+pub struct Emitted {
+    /// All but the weights.
+    pub graph: proto::Graph,
+    /// The weights, which belong to the graph's initialisers.
+    pub weights: Vec<(proto::Tensor, Weights)>,
+}
+
 /// Turns `network` into an ONNX graph of `anchors` anchors and `columns` logits (classes and background) each.
-///
-/// The weights move over one by one, so that there is never a second copy of all.
-pub fn emit(network: Network, anchors: usize, columns: usize) -> proto::Graph {
+pub fn emit(network: Network, anchors: usize, columns: usize) -> Emitted {
     let names = Names { input: network.input };
     let shape = network.input_shape;
-    let mut graph = proto::Graph {
+    let graph = proto::Graph {
         name: "ssd".to_owned(),
         input: vec![onnx::value(IMAGE, &[1, shape.channels, shape.height, shape.width])],
         output: vec![onnx::value(RAW_BOXES, &[1, anchors, 4]), onnx::value(LOGITS, &[1, anchors, columns])],
         ..Default::default()
     };
+    let mut emitted = Emitted { graph, weights: Vec::new() };
     for step in network.steps {
-        emit_step(&mut graph, step, &names);
+        emit_step(&mut emitted, step, &names);
     }
+    let graph = &mut emitted.graph;
     if graph.node.iter().any(|n| n.op_type == "Clip") {
         graph.initializer.extend([onnx::floats(ZERO, &[], &[0.0]), onnx::floats(SIX, &[], &[6.0])]);
     }
-    emit_heads(&mut graph, &network.boxes, RAW_BOXES, 4, &names);
-    emit_heads(&mut graph, &network.logits, LOGITS, columns, &names);
-    graph
+    emit_heads(graph, &network.boxes, RAW_BOXES, 4, &names);
+    emit_heads(graph, &network.logits, LOGITS, columns, &names);
+    emitted
 }
 
 /// From a value's name in the source to its name in the result.
@@ -48,12 +57,12 @@ impl Names {
     }
 }
 
-fn emit_step(graph: &mut proto::Graph, step: Step, names: &Names) {
+fn emit_step(emitted: &mut Emitted, step: Step, names: &Names) {
     let output = names.of(&step.name);
     let (op, inputs, attributes) = match step.op {
         Op::Conv(conv) => {
             let input = names.of(&conv.input);
-            emit_conv(graph, &output, &input, conv);
+            emit_conv(emitted, &output, &input, *conv);
             return;
         }
         Op::Relu6(from) => ("Clip", vec![names.of(&from), ZERO.to_owned(), SIX.to_owned()], vec![]),
@@ -65,18 +74,20 @@ fn emit_step(graph: &mut proto::Graph, step: Step, names: &Names) {
         Op::AveragePool(from, pool) => ("AveragePool", vec![names.of(&from)], window(pool).into()),
     };
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    graph.node.push(onnx::node(op, &inputs, &output, attributes));
+    emitted.graph.node.push(onnx::node(op, &inputs, &output, attributes));
 }
 
-fn emit_conv(graph: &mut proto::Graph, name: &str, input: &str, conv: Conv) {
+fn emit_conv(emitted: &mut Emitted, name: &str, input: &str, conv: Conv) {
     let weights = format!("{name}/weights");
     let bias = format!("{name}/bias");
     let mut attributes = Vec::from(window(conv.window));
     attributes.push(onnx::ints("dilations", &conv.dilations.map(|d| d as i64)));
     attributes.push(onnx::int("group", conv.groups as i64));
-    graph.node.push(onnx::node("Conv", &[input, &weights, &bias], name, attributes));
-    graph.initializer.push(onnx::floats(&weights, &conv.dims, &conv.weights));
-    graph.initializer.push(onnx::floats(&bias, &[conv.bias.len()], &conv.bias));
+    emitted.graph.node.push(onnx::node("Conv", &[input, &weights, &bias], name, attributes));
+    #[expect(clippy::cast_possible_truncation, reason = "rounded once to the network's 32-bit floats")]
+    let values: Vec<f32> = conv.bias.iter().map(|&v| v as f32).collect();
+    emitted.graph.initializer.push(onnx::floats(&bias, &[values.len()], &values));
+    emitted.weights.push((onnx::floats(&weights, &conv.weights.dims(), &[]), conv.weights));
 }
 
 fn window(pool: Pool) -> [proto::Attribute; 3] {

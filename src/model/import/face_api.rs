@@ -50,9 +50,9 @@ pub fn read(json: &[u8], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) ->
 
 /// Weights or biases of the class predictor, without the logit that is not in use.
 fn without_unused(name: &str, constant: &Constant) -> Result<Constant, Fault> {
-    let values = constant.floats().map_err(|error| Fault::Constant { name: name.to_owned(), error })?;
-    let kept: Vec<f32> =
-        values.chunks(COLUMNS_STORED).flat_map(|anchor| anchor.iter().take(COLUMNS)).copied().collect();
+    constant.check().map_err(|error| Fault::Constant { name: name.to_owned(), error })?;
+    let [stored, kept] = [COLUMNS_STORED, COLUMNS].map(|columns| columns * constant.element.size());
+    let raw: Vec<u8> = constant.raw.chunks(stored).flat_map(|anchor| anchor.iter().take(kept)).copied().collect();
     let mut shape = constant.shape.clone();
     match shape.last_mut() {
         Some(last) if last.is_multiple_of(COLUMNS_STORED) => *last = *last / COLUMNS_STORED * COLUMNS,
@@ -62,7 +62,7 @@ fn without_unused(name: &str, constant: &Constant) -> Result<Constant, Fault> {
             )));
         }
     }
-    Ok(Constant::of_floats(shape, &kept))
+    Ok(Constant { shape, raw: raw.into(), ..constant.clone() })
 }
 
 struct Builder {

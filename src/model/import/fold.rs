@@ -1,15 +1,18 @@
 //! Folds the cut graph into a [`Network`]: scales, biases and batch normalisations go into the convolutions before
 //! them, weights are turned to channels-first order.
 
+use super::constant::Constant;
 use super::error::Fault;
 use super::graph::{Attributes, Graph, Node};
 use super::heads::{Cut, uses};
 use super::kernel::Kernel;
-use super::network::{Conv, Head, Network, Op, Pool, Shape, Step, spatial};
+use super::network::{Conv, Head, Network, Op, Pool, Shape, Step, Weights, spatial};
 use std::collections::{BTreeMap, HashMap};
 
 /// Weights beyond those in the file that sharing between convolutions may make, in elements.
 const SHARED_WEIGHTS: usize = 1 << 20;
+/// As how many weights an output channel counts, for its factor and its bias.
+const CHANNEL: usize = 16;
 /// The largest side of a value, in pixels or channels.
 const MAX_SIDE: usize = 1 << 16;
 
@@ -98,19 +101,18 @@ impl<'a> Folder<'a> {
         shape.ok_or_else(|| refused(node, &format!("its operand {tensor} is no picture")))
     }
 
-    fn floats(&self, name: &str) -> Result<(Vec<f32>, &'a [usize]), Fault> {
-        let constant = self.graph.constant(name);
-        let constant = constant.ok_or_else(|| Fault::Malformed(format!("constant {name} is not there")))?;
-        let values = constant.floats().map_err(|error| Fault::Constant { name: name.to_owned(), error })?;
-        Ok((values, &constant.shape))
+    fn constant(&self, name: &str) -> Result<&'a Constant, Fault> {
+        self.graph.constant(name).ok_or_else(|| Fault::Malformed(format!("constant {name} is not there")))
     }
 
     /// The values of constant `name`: one for each of `channels`, or a single one.
-    fn per_channel(&self, node: &Node, name: &str, channels: usize) -> Result<Vec<f32>, Fault> {
-        let (values, shape) = self.floats(name)?;
-        if values.len() == channels || values.len() == 1 {
-            return Ok(values);
+    fn per_channel(&self, node: &Node, name: &str, channels: usize) -> Result<Vec<f64>, Fault> {
+        let constant = self.constant(name)?;
+        let count = constant.check().map_err(|error| Fault::Constant { name: name.to_owned(), error })?;
+        if count == channels || count == 1 {
+            return Ok((0..count).map(|i| constant.float(i).into()).collect());
         }
+        let shape = &constant.shape;
         Err(refused(node, &format!("its constant {name} of shape {shape:?} does not fit {channels} channels")))
     }
 
@@ -141,20 +143,22 @@ impl<'a> Folder<'a> {
             return Err(refused(node, &format!("{} operands; 2 are handled", inputs.len())));
         };
         let from = self.shape(node, input)?;
-        let (values, dims) = self.floats(weights)?;
+        let constant = self.constant(weights)?;
         let attributes = attributes(node)?;
-        let Some(kernel) = Kernel::of(node, dims, attributes.filter, from.channels) else {
-            return Err(refused(node, &format!("weights of shape {dims:?} for {} channels", from.channels)));
+        let Some(kernel) = Kernel::of(node, &constant.shape, attributes.filter, from.channels) else {
+            let shape = &constant.shape;
+            return Err(refused(node, &format!("weights of shape {shape:?} for {} channels", from.channels)));
         };
-        self.spend(values.len())?;
+        let count = constant.check().map_err(|error| Fault::Constant { name: weights.to_owned(), error })?;
+        let channels = kernel.dims[0];
+        self.spend(count.saturating_add(channels.saturating_mul(CHANNEL)))?;
         let dilations = spatial(&attributes.dilations).map_err(|why| refused(node, &format!("dilations {why}")))?;
         let window = Pool::over(from, kernel.size, dilations, attributes);
         let (window, [height, width]) = window.map_err(|why| refused(node, &why))?;
-        let (dims, groups) = (kernel.dims, kernel.groups);
-        let weights = kernel.channels_first(values);
-        let bias = vec![0.0; dims[0]];
-        let conv = Conv { input: self.value(input).to_owned(), weights, dims, bias, window, dilations, groups };
-        self.push(node, Shape { height, width, channels: dims[0] }, Op::Conv(conv))?;
+        let (bias, groups) = (vec![0.0; channels], kernel.groups);
+        let weights = Weights::new(constant, kernel);
+        let conv = Conv { input: self.value(input).to_owned(), weights, bias, window, dilations, groups };
+        self.push(node, Shape { height, width, channels }, Op::Conv(Box::new(conv)))?;
         self.open.insert(&node.name, self.steps.len() - 1);
         Ok(())
     }
@@ -207,15 +211,13 @@ impl<'a> Folder<'a> {
         let epsilon = attributes(node)?.epsilon.unwrap_or(1e-4);
         let [gamma, beta, mean, variance] = [gamma, beta, mean, variance].map(|n| self.per_channel(node, n, channels));
         let (gamma, beta, mean, variance) = (gamma?, beta?, mean?, variance?);
-        let at = |values: &[f32], i: usize| f64::from(values[i % values.len()]);
+        let at = |values: &[f64], i: usize| values[i % values.len()];
+        let factor = |i| at(&gamma, i) / (at(&variance, i) + f64::from(epsilon)).sqrt();
+        let factors: Vec<f64> = (0..channels).map(factor).collect();
+        let terms: Vec<f64> = (0..channels).map(|i| at(&beta, i) - at(&mean, i) * factors[i]).collect();
         let conv = self.convolution_before(node, tensor)?;
-        let each = conv.weights.len() / conv.dims[0];
-        #[expect(clippy::cast_possible_truncation, reason = "rounded once to the network's 32-bit floats")]
-        for (i, weights) in conv.weights.chunks_exact_mut(each).enumerate() {
-            let factor = at(&gamma, i) / (at(&variance, i) + f64::from(epsilon)).sqrt();
-            weights.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
-            conv.bias[i] = ((f64::from(conv.bias[i]) - at(&mean, i)) * factor + at(&beta, i)) as f32;
-        }
+        conv.scale(&factors);
+        conv.shift(&terms);
         self.fold_away(node, tensor);
         Ok(())
     }

@@ -9,6 +9,10 @@ use super::graph::{Attributes, Graph, Node};
 use crate::model::wire::{Fields, Value, WireError};
 use bytes::{Bytes, BytesMut};
 
+/// The longest list of whole numbers that is read one number at a time: shapes, sizes and the like. Each takes one
+/// byte in the file and eight in memory.
+const MAX_INTS: usize = 64;
+
 /// `GraphDef.node`
 const GRAPH_NODE: u32 = 1;
 
@@ -122,12 +126,13 @@ fn push_dimension(dimensions: &mut Vec<i64>, value: i64) {
     }
 }
 
-/// A `TensorProto`; `None` for texts and other types that no network computes with.
+/// A `TensorProto`; `None` for texts, long lists of whole numbers and other things that no network computes with.
 fn tensor(message: Bytes) -> Result<Option<Constant>, Fault> {
     let mut dtype = 1;
     let mut dims = Vec::new();
     let mut content = None;
     let mut listed = BytesMut::new();
+    let mut ints = Vec::new();
     for field in Fields::of(message) {
         match field? {
             (1, value) => dtype = value.int().unwrap_or(0),
@@ -137,7 +142,7 @@ fn tensor(message: Bytes) -> Result<Option<Constant>, Fault> {
             (5 | 6, Value::Bytes(packed)) => listed.extend_from_slice(&packed),
             (5, Value::Fixed32(one)) => listed.extend_from_slice(&one),
             (6, Value::Fixed64(one)) => listed.extend_from_slice(&one),
-            (7 | 10 | 11, values) => values.ints(|v| push_int(&mut listed, dtype, v))?,
+            (7 | 10 | 11, values) => values.ints(|v| ints.extend((ints.len() <= MAX_INTS).then_some(v)))?,
             _ => {}
         }
     }
@@ -152,6 +157,10 @@ fn tensor(message: Bytes) -> Result<Option<Constant>, Fault> {
     };
     let shape = dims.iter().map(|&d| usize::try_from(d)).collect::<Result<Vec<_>, _>>();
     let shape = shape.map_err(|_| Fault::Malformed(format!("a constant of shape {dims:?}")))?;
+    if ints.len() > MAX_INTS {
+        return Ok(None);
+    }
+    ints.into_iter().for_each(|v| push_int(&mut listed, dtype, v));
     let raw = content.unwrap_or_else(|| listed.freeze());
     Ok(Some(Constant { shape, element, raw, quantisation: Quantisation::None }))
 }

@@ -47,25 +47,17 @@ impl Kernel {
         (inputs == channels).then_some(Self { size, dims, groups, filter })
     }
 
-    /// The weights in the order of [`Kernel::dims`].
-    pub fn channels_first(&self, values: Vec<f32>) -> Vec<f32> {
-        if self.filter == Filter::Onnx {
-            return values;
-        }
+    /// For each weight in the order of [`Kernel::dims`], its place in the file.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
         let [outputs, inputs, rows, columns] = self.dims;
-        let taps = rows * columns;
-        let at = |output: usize, input: usize, tap: usize| match self.filter {
+        let (taps, filter) = (rows * columns, self.filter);
+        let at = move |output: usize, input: usize, tap: usize| match filter {
             Filter::Tensorflow => (tap * inputs + input) * outputs + output,
             Filter::Tflite => (output * taps + tap) * inputs + input,
             Filter::Onnx => (output * inputs + input) * taps + tap,
         };
-        let mut turned = Vec::with_capacity(values.len());
-        for output in 0..outputs {
-            for input in 0..inputs {
-                turned.extend((0..taps).map(|tap| values[at(output, input, tap)]));
-            }
-        }
-        turned
+        let of_output = move |o| (0..inputs).flat_map(move |i| (0..taps).map(move |tap| at(o, i, tap)));
+        (0..outputs).flat_map(of_output)
     }
 }
 
@@ -97,9 +89,9 @@ mod tests {
         let by_last = Kernel::of(&conv, &[1, 2, 3, 2], Filter::Tensorflow, 3).unwrap();
         let by_first = Kernel::of(&conv, &[2, 1, 2, 3], Filter::Tflite, 3).unwrap();
         assert_eq!((by_last.dims, by_first.dims), ([2, 3, 1, 2], [2, 3, 1, 2]));
-        let turned = by_last.channels_first(last);
+        let turned: Vec<f32> = by_last.places().map(|at| last[at]).collect();
         assert_eq!(turned[..4], [0.0, 1.0, 10.0, 11.0]);
-        assert_eq!(turned, by_first.channels_first(first));
+        assert_eq!(turned, by_first.places().map(|at| first[at]).collect::<Vec<_>>());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod describe;
 mod emit;
 mod error;
 mod face_api;
+mod file;
 mod flatbuffer;
 mod fold;
 mod frozen;
@@ -30,6 +31,7 @@ mod tflite;
 mod write;
 
 pub use error::{Fault, ImportError};
+pub use file::OnnxFile;
 pub use labels::Labels;
 pub use report::{Format, Report};
 pub use write::{Written, write};
@@ -37,7 +39,6 @@ pub use write::{Written, write};
 use crate::manifest::Manifest;
 use bytes::Bytes;
 use graph::Graph;
-use prost::Message;
 use std::path::Path;
 
 /// What the user may say about a model that its file does not.
@@ -61,7 +62,7 @@ pub struct ImportOptions {
 #[derive(Debug)]
 pub struct Imported {
     /// The ONNX file, with the manifest in its metadata.
-    pub onnx: Vec<u8>,
+    pub onnx: OnnxFile,
     /// The model's description, without the file's SHA-256.
     pub manifest: Manifest,
     /// What was done.
@@ -128,10 +129,10 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
         decode: describe::decode(activation, anchors.anchors),
         input,
     };
-    let onnx = emit::emit(folded.network, layout.anchors(), layout.columns);
-    report.count_kept(&onnx);
+    let emit::Emitted { graph, weights } = emit::emit(folded.network, layout.anchors(), layout.columns);
+    report.count_kept(&graph);
     let embedded = toml::to_string(&manifest)?;
-    let onnx = super::onnx::model(onnx, embedded).encode_to_vec();
+    let onnx = OnnxFile::of_model(super::onnx::model(graph, embedded), weights);
     Ok(Imported { onnx, manifest, report })
 }
 

@@ -1,6 +1,8 @@
 //! The network between reading and writing: convolutions with everything folded in, channels first.
 
+use super::constant::Constant;
 use super::graph::Attributes;
+use super::kernel::Kernel;
 
 /// Rows, columns and channels of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub struct Step {
 #[derive(Debug)]
 pub enum Op {
     /// A convolution with bias.
-    Conv(Conv),
+    Conv(Box<Conv>),
     /// `min(max(x, 0), 6)`
     Relu6(String),
     /// `max(x, 0)`
@@ -70,12 +72,10 @@ pub enum Op {
 pub struct Conv {
     /// The value it reads.
     pub input: String,
-    /// Weights, `[output channels, input channels of a group, rows, columns]`.
-    pub weights: Vec<f32>,
-    /// Dimensions of `weights`.
-    pub dims: [usize; 4],
-    /// One for each output channel.
-    pub bias: Vec<f32>,
+    /// Its weights.
+    pub weights: Weights,
+    /// One for each output channel; rounded when it is written.
+    pub bias: Vec<f64>,
     /// How the window moves.
     pub window: Pool,
     /// Spacing of the taps, rows and columns.
@@ -86,20 +86,58 @@ pub struct Conv {
 
 impl Conv {
     /// Multiplies the output channels by `factors`: one for each, or one for all.
-    pub fn scale(&mut self, factors: &[f32]) {
-        let each = self.weights.len() / self.dims[0];
-        for (channel, weights) in self.weights.chunks_exact_mut(each).enumerate() {
+    pub fn scale(&mut self, factors: &[f64]) {
+        let channels = self.weights.factors.iter_mut().zip(&mut self.bias).enumerate();
+        for (channel, (total, bias)) in channels {
             let factor = factors[channel % factors.len()];
-            weights.iter_mut().for_each(|w| *w *= factor);
-            self.bias[channel] *= factor;
+            *total *= factor;
+            *bias *= factor;
         }
     }
 
     /// Adds `terms` to the output channels: one for each, or one for all.
-    pub fn shift(&mut self, terms: &[f32]) {
+    pub fn shift(&mut self, terms: &[f64]) {
         for (channel, bias) in self.bias.iter_mut().enumerate() {
             *bias += terms[channel % terms.len()];
         }
+    }
+}
+
+/// A convolution's weights, `[output channels, input channels of a group, rows, columns]`: made from the file's bytes
+/// when they are written, so that the memory never holds them all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// The file's own, checked.
+    constant: Constant,
+    /// Their order.
+    kernel: Kernel,
+    /// What each output channel is multiplied by.
+    factors: Vec<f64>,
+}
+
+impl Weights {
+    /// The weights in `constant`, which was checked and whose order is that of `kernel`.
+    pub fn new(constant: &Constant, kernel: Kernel) -> Self {
+        Self { constant: constant.clone(), kernel, factors: vec![1.0; kernel.dims[0]] }
+    }
+
+    /// Their dimensions.
+    pub fn dims(&self) -> [usize; 4] {
+        self.kernel.dims
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.kernel.dims.iter().product()
+    }
+
+    /// The weights one by one.
+    pub fn values(&self) -> impl Iterator<Item = f32> {
+        let each = self.len() / self.factors.len();
+        let factors = self.factors.iter().flat_map(move |&factor| std::iter::repeat_n(factor, each));
+        let values = self.kernel.places().zip(factors);
+        #[expect(clippy::cast_possible_truncation, reason = "rounded once to the network's 32-bit floats")]
+        values.map(|(at, factor)| (f64::from(self.constant.float(at)) * factor) as f32)
     }
 }
 

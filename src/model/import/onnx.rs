@@ -5,7 +5,7 @@ use super::describe::SIZES;
 use super::error::Fault;
 use super::labels::labels;
 use super::report::{Format, Report};
-use super::{ImportOptions, Imported, convert, onnx_graph};
+use super::{ImportOptions, Imported, OnnxFile, convert, onnx_graph};
 use crate::manifest::{Channels, Decode, Input, Manifest};
 use crate::model::onnx::proto::{DimensionValue, Graph, Metadata, Model, ValueInfo};
 use crate::model::onnx::shape::{Shapes, declared};
@@ -52,7 +52,7 @@ pub fn import(file: Bytes, name: String, options: &ImportOptions) -> Result<Impo
 fn unchanged(file: &Bytes, model: &Model, manifest: Manifest) -> Result<Imported, Fault> {
     let graph = model.graph.as_ref().ok_or_else(|| Fault::Malformed("it holds no graph".into()))?;
     let report = Report::of_kept(Format::Sightd, graph, manifest.labels.len().saturating_sub(1));
-    Ok(Imported { onnx: file.to_vec(), manifest, report })
+    Ok(Imported { onnx: OnnxFile::of_bytes([file.clone()]), manifest, report })
 }
 
 /// Forms whose graphs are kept.
@@ -93,12 +93,10 @@ fn kept(file: &Bytes, mut model: Model, name: String, options: &ImportOptions, f
     let onnx = if graph.input == inputs_before {
         // Nothing but the metadata is new: an entry of a repeated field may follow everything else.
         let addition = Model { metadata_props: vec![metadata], ..Model::default() };
-        let mut onnx = file.to_vec();
-        onnx.extend(addition.encode_to_vec());
-        onnx
+        OnnxFile::of_bytes([file.clone(), addition.encode_to_vec().into()])
     } else {
         model.metadata_props.push(metadata);
-        model.encode_to_vec()
+        OnnxFile::of_model(model, Vec::new())
     };
     Ok(Imported { onnx, manifest, report })
 }

@@ -173,15 +173,21 @@ pub(super) fn constants(
 }
 
 fn join(paths: &[String], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -> Result<Bytes, Fault> {
-    let mut joined = BytesMut::new();
+    let mut shards = Vec::new();
     let mut seen = HashSet::new();
     for path in paths {
         // A hostile list must neither make us read files elsewhere nor fill the memory with one file many times.
         if Path::new(path).file_name().is_none_or(|name| name != path.as_str()) || !seen.insert(path) {
             return Err(Fault::Malformed(format!("shard {path:?} is not the name of another file beside the model")));
         }
-        joined.extend_from_slice(&shard(path)?);
+        shards.push(shard(path)?);
     }
+    if let [one] = shards.as_slice() {
+        return Ok(one.clone());
+    }
+    // Of the right size from the start: growing it would take the memory of another copy.
+    let mut joined = BytesMut::with_capacity(shards.iter().map(Bytes::len).sum());
+    shards.iter().for_each(|shard| joined.extend_from_slice(shard));
     Ok(joined.freeze())
 }
 

@@ -3,7 +3,10 @@
 pub mod counting;
 pub mod small_net;
 
-use sightd::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest};
+use sightd::{
+    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
+    model::import::Imported,
+};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -70,6 +73,13 @@ pub fn coco_ssd() -> Manifest {
 /// A file that set-up fetched, which tests may require: `weights/...`, `footage/...`, `lib/...`.
 pub fn part(path: &str) -> PathBuf {
     root().join(".sightd").join(path)
+}
+
+/// The ONNX file that an import makes.
+pub fn bytes_of(imported: &Imported) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    imported.onnx.write_to(&mut bytes).unwrap();
+    bytes
 }
 
 /// What [`again`] tells the test it starts.
