@@ -129,7 +129,7 @@ async fn a_model_that_can_not_serve_leaves_the_old_one() {
     let daemon = tokio::task::block_in_place(|| models.daemon());
     for (body, want, words) in [
         (json!({"name": "short"}), 422, "short.onnx"),
-        (json!({"name": "odd"}), 422, "\"scores\" is missing; the old model goes on serving"),
+        (json!({"name": "odd"}), 422, "\"scores\" is missing; nothing was changed"),
         (json!({"name": "large"}), 422, "the new model sees 512x300 pixels, the running cameras deliver 300x300"),
         (json!({"name": "nothing"}), 422, "nothing"),
         (json!({"name": "../one"}), 400, "is no name of the catalogue"),
@@ -158,7 +158,7 @@ async fn only_this_machine_may_change_the_model() {
     }
     // A web page can send a form or plain text to another site without asking, but no JSON.
     let request = reqwest::Client::new().post(&url).body("{\"name\": \"two\"}").header("content-type", "text/plain");
-    assert_eq!(request.send().await.unwrap().status(), 400);
+    assert_eq!(request.send().await.unwrap().status(), 415);
     assert_eq!(serving(&daemon).await, "one");
 }
 
@@ -171,7 +171,7 @@ async fn sighup_reads_the_configuration_again() {
     wait_for_model(&daemon, "two").await;
     models.configure("odd");
     daemon.signal("HUP");
-    wait_for_log(&daemon, "\"scores\" is missing; the old model goes on serving").await;
+    wait_for_log(&daemon, "\"scores\" is missing; nothing was changed").await;
     fs::write(models.path("sightd.conf.toml"), "[model]\nnaem = \"one\"\n").unwrap();
     daemon.signal("HUP");
     wait_for_log(&daemon, "model.naem").await;
