@@ -255,3 +255,9 @@ async fn a_dropped_picture_is_looked_at() {
     let sight = Sight::start(COUNTERS);
     scenario("try", &sight.url, async |_| {}).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_apply_live() {
+    let sight = Sight::start(COUNTERS);
+    scenario("settings", &sight.url, async |_| {}).await;
+}

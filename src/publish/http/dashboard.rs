@@ -54,6 +54,7 @@ const ASSETS: &[Asset] = &[
     module!("machine.js"),
     module!("match.js"),
     module!("model.js"),
+    module!("settings.js"),
     module!("tile.js"),
     module!("try.js"),
 ];

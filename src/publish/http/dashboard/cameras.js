@@ -1,9 +1,14 @@
-// The cameras' states.
+// The cameras: their states, and for admins their settings.
 
 import { byId, make, refill, tag } from "/assets/dom.js";
+import { settingsOf } from "/assets/settings.js";
 
-/** Cameras, their states and last errors. @param {object[]} cameras as GET /cameras gives them */
-export function showCameras(cameras) {
+/**
+ * Cameras, their states and last errors.
+ * @param {object[]} cameras as GET /cameras gives them
+ * @param {"read"|"admin"} role what the person may do
+ */
+export function showCameras(cameras, role) {
   const list = byId("cameras");
   for (const item of [...list.children]) {
     if (!cameras.some(({ name }) => name === item.dataset.camera)) item.remove();
@@ -16,6 +21,7 @@ export function showCameras(cameras) {
       item.append(make("div", "state"));
       list.append(item);
     }
+    if (role === "admin" && !item.querySelector(".settings")) item.append(settingsOf(camera.name));
     refill(item.firstChild, [camera.state, camera.source, camera.restarts, camera.last_error, camera.fps.toFixed(1)], () => state(camera));
   }
 }

@@ -74,9 +74,10 @@ export class History {
     return this.past.map(({ counts }) => counts[label] ?? 0);
   }
 
-  /** A reading of the machine. @returns {(number|null)[]} */
+  /** A reading of the machine, which holds until the next one. @returns {(number|null)[]} */
   reading(name) {
-    return this.past.map(({ readings }) => readings[name] ?? null);
+    let last = null;
+    return this.past.map(({ readings }) => (last = readings[name] ?? last));
   }
 
   /** Names of what was seen, the most frequent first. @param {"scenes"|"counts"} what */

@@ -3,6 +3,7 @@
 import { drawChart } from "/assets/chart.js";
 import { byId, make, refill, setText } from "/assets/dom.js";
 
+const MEGA = 1024 ** 2;
 const GIGA = 1024 ** 3;
 
 /** What is shown, where the machine has it: a name, the value of a reading, and how it is written. */
@@ -10,6 +11,7 @@ const GAUGES = [
   { name: "Temperature", colour: "#f87171", value: hottest, write: (celsius) => `${celsius.toFixed(0)} °C` },
   { name: "Power", colour: "#fbbf24", value: (board) => board.power?.watts, write: (watts) => `${watts.toFixed(1)} W` },
   { name: "Memory", colour: "#60a5fa", value: usedMemory, write: (bytes) => `${(bytes / GIGA).toFixed(1)} GB` },
+  { name: "Memory of sightd", colour: "#34d399", value: (board) => board.process?.resident_bytes, write: (bytes) => `${Math.round(bytes / MEGA)} MB` },
   { name: "GPU", colour: "#a78bfa", value: (board) => board.gpu?.load, write: (load) => `${Math.round(load * 100)} %` },
 ];
 

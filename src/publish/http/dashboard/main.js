@@ -31,6 +31,7 @@ const history = new History();
 let linkState = "connecting";
 let lost = 0;
 let heardAt = null;
+let role = "read";
 
 /** What tiles know of the page. */
 const page = {
@@ -100,7 +101,7 @@ async function refreshState() {
   try {
     const [{ cameras }, model, system] = await Promise.all(["/cameras", "/model", "/system"].map(getJson));
     placeTiles(cameras);
-    showCameras(cameras);
+    showCameras(cameras, role);
     showModel(model);
     showMachine(system, history);
     const trouble = troubleOf(model.phase, cameras);
@@ -221,8 +222,9 @@ setScore(choice.score);
 keepColumns();
 refreshState();
 takePictures();
-getJson("/session").then(({ role, logged_in: loggedIn }) => {
-  byId("logout").hidden = !loggedIn;
+getJson("/session").then((session) => {
+  role = session.role;
+  byId("logout").hidden = !session.logged_in;
   if (role === "admin") followLog();
 }, () => {});
 getJson("/version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
