@@ -23,7 +23,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 /// How long a client may take no bytes before it is let go.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often an idle connection is asked whether it still lives.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
 /// The largest message a client may send: it has nothing to say.
