@@ -2,7 +2,7 @@
 
 use crate::geometry::Size;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 /// A camera's name: lower-case letters, digits, `-` and `_`, starting with a letter or digit, 1 to 64 characters.
 /// It appears in URLs, MQTT topics, metric labels and environment variables, which is why it is so narrow.
@@ -105,6 +105,8 @@ pub struct CameraStatus {
     pub restarts: u64,
     /// The last fault in words.
     pub last_error: Option<String>,
+    /// After how long without a frame it counts as stalled.
+    pub stall_after: Duration,
     /// The GStreamer pipeline as text.
     pub pipeline: String,
     /// The source as the user wrote it, with passwords removed.
@@ -121,6 +123,7 @@ impl CameraStatus {
             frames: 0,
             restarts: 0,
             last_error: None,
+            stall_after: Duration::ZERO,
             pipeline: String::new(),
             source,
         }

@@ -14,38 +14,42 @@ use std::{
 /// How often the status line is made anew where no watchdog sets the pace.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// How much later than the engine's own watchdog ours gives up.
+/// How much later than the deadlines of the parts themselves ours are, where no watchdog says it.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// Looks at the daemon every few seconds and tells systemd, until it is dropped.
 pub(super) async fn beat(bus: Arc<Bus>, engine: infer::Config) {
-    let watchdog = systemd::watchdog_period();
+    let watchdog = systemd::watchdog_limit();
+    let grace = watchdog.unwrap_or(GRACE);
     let mut progress = Progress::new(Deadlines {
-        engine: engine.build_deadline.get() + GRACE,
-        scene: engine.deadline.get() + GRACE,
-        frame: GRACE,
-        camera: GRACE * 10,
+        engine: engine.build_deadline.get() + grace,
+        scene: engine.deadline.get() + grace,
+        frame: grace,
+        camera: grace * 10,
     });
-    let (mut said, mut stuck) = (String::new(), false);
-    let mut ticks = tokio::time::interval(watchdog.map_or(PERIOD, |period| period.min(PERIOD)));
+    let (mut said, mut stuck) = (String::new(), None);
+    let mut ticks = tokio::time::interval(watchdog.map_or(PERIOD, |limit| (limit / 3).min(PERIOD)));
     loop {
         ticks.tick().await;
         let (now, view) = (Instant::now(), view(&bus));
         match progress.judge(now, &view) {
             Verdict::Alive => {
-                stuck = false;
+                stuck = None;
                 if watchdog.is_some() {
                     systemd::feed_watchdog();
                 }
             }
-            Verdict::Stuck(what) if !stuck => {
-                stuck = true;
+            Verdict::Stuck(what) if stuck.is_none() => {
                 tracing::error!("no progress, the watchdog is not fed: {what}");
+                stuck = Some(what);
             }
             Verdict::Stuck(_) => {}
         }
         let provider = bus.engine.borrow().as_ref().map(|info| info.active_provider().to_owned());
-        let text = systemd::summary(now, &view, provider.as_deref());
+        let text = match &stuck {
+            Some(what) => format!("no progress: {what}"),
+            None => systemd::summary(now, &view, provider.as_deref()),
+        };
         if text != said {
             systemd::status(&text);
             said = text;
@@ -59,6 +63,6 @@ fn view(bus: &Bus) -> View {
 }
 
 fn camera_view(feed: &CameraFeed) -> CameraView {
-    let CameraStatus { state, frames, restarts, fps, last_error, .. } = feed.status.borrow().clone();
-    CameraView { name: feed.name.clone(), state, frames, restarts, fps, last_error }
+    let CameraStatus { state, frames, restarts, fps, last_error, stall_after, .. } = feed.status.borrow().clone();
+    CameraView { name: feed.name.clone(), state, frames, restarts, fps, last_error, stall_after }
 }

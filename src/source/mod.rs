@@ -108,9 +108,13 @@ pub fn spawn(config: Config, input: Size, outlet: Outlet) -> Result<Handle, Sour
     if !matches!(plan.config.uri, SourceUri::Usb(_)) {
         pipeline::parse(&plan.text()?)?;
     }
-    outlet.status.send_modify(|status| status.source = plan.config.uri.to_string());
+    let limits = limits(&plan);
+    outlet.status.send_modify(|status| {
+        status.source = plan.config.uri.to_string();
+        status.stall_after = limits.stall;
+    });
     let (ending, driver) = (Ending::of(&plan.config.uri), driver(&plan.config.uri));
-    let machine = Machine::new(limits(&plan), ending, driver, jitter, Instant::now());
+    let machine = Machine::new(limits, ending, driver, jitter, Instant::now());
     let camera = outlet.camera.clone();
     let (signals, inbox) = mpsc::channel();
     let (finished, done) = mpsc::channel();

@@ -134,6 +134,7 @@ pub fn running() -> CameraStatus {
         frames: 1,
         restarts: 0,
         last_error: None,
+        stall_after: Duration::from_secs(3),
         pipeline: "videotestsrc ! appsink".into(),
         source: "test://fake".into(),
     }

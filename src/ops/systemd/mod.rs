@@ -29,10 +29,9 @@ pub fn feed_watchdog() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// How often the watchdog should be fed: a third of the time after which systemd ends the process; none when there is
-/// no watchdog.
-pub fn watchdog_period() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 3)
+/// After how long without food for the watchdog systemd ends the process; none when there is no watchdog.
+pub fn watchdog_limit() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
 }
 
 fn tell(state: &[NotifyState]) {

@@ -21,7 +21,7 @@ pub struct Deadlines {
     pub engine: Duration,
     /// From a captured frame to the next scene of any camera.
     pub scene: Duration,
-    /// From one frame to the next of a camera that runs.
+    /// From the moment when a running camera should have counted as stalled.
     pub frame: Duration,
     /// From one change of state or attempt to the next of a camera that does not run.
     pub camera: Duration,
@@ -53,6 +53,8 @@ pub struct CameraView {
     pub fps: f32,
     /// Its last fault.
     pub last_error: Option<String>,
+    /// After how long without a frame it counts as stalled.
+    pub stall_after: Duration,
 }
 
 /// Whether the watchdog may be fed.
@@ -166,7 +168,7 @@ impl Progress {
             let lasted = Moved::note(&mut slot, marks, at);
             self.cameras.extend(slot.map(|moved| (camera.name.clone(), moved)));
             let allowed = match camera.state {
-                CameraState::Running => deadlines.frame,
+                CameraState::Running => camera.stall_after + deadlines.frame,
                 CameraState::Starting | CameraState::Stalled | CameraState::Retrying => deadlines.camera,
                 // Its end is known, or somebody wanted it.
                 _ => continue,
@@ -192,8 +194,15 @@ mod tests {
     };
 
     fn view(phase: EnginePhase, state: CameraState, frames: u64, scenes: u64) -> View {
-        let camera =
-            CameraView { name: "front".parse().unwrap(), state, frames, restarts: 0, fps: 30.0, last_error: None };
+        let camera = CameraView {
+            name: "front".parse().unwrap(),
+            state,
+            frames,
+            restarts: 0,
+            fps: 30.0,
+            last_error: None,
+            stall_after: Duration::ZERO,
+        };
         View { phase, scenes, cameras: vec![camera] }
     }
 
@@ -251,6 +260,16 @@ mod tests {
         assert_eq!(first_stuck(4000, retrying), None);
         let stopped = |_| view(EnginePhase::Ready, CameraState::Retrying, 0, 0);
         assert_eq!(first_stuck(400, stopped).unwrap().0, 301);
+    }
+
+    #[test]
+    fn a_camera_of_few_frames_has_its_own_deadline() {
+        let rare = |s| {
+            let mut view = view(EnginePhase::Ready, CameraState::Running, s / 400, s / 400);
+            view.cameras[0].stall_after = Duration::from_secs(400);
+            view
+        };
+        assert_eq!(first_stuck(4000, rare), None);
     }
 
     #[test]

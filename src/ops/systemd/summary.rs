@@ -35,7 +35,15 @@ mod tests {
     use std::time::Duration;
 
     fn camera(name: &str, state: CameraState) -> CameraView {
-        CameraView { name: name.parse().unwrap(), state, frames: 1, restarts: 0, fps: 14.95, last_error: None }
+        CameraView {
+            name: name.parse().unwrap(),
+            state,
+            frames: 1,
+            restarts: 0,
+            fps: 14.95,
+            last_error: None,
+            stall_after: Duration::ZERO,
+        }
     }
 
     #[test]
