@@ -1,7 +1,7 @@
 //! The command line: flags become validated arguments, errors become exit codes.
 
 use crate::{
-    app::{self, Failure},
+    app::{self, Failure, last_good::LastGood},
     config::{self, Loaded, Sources},
     detect::{self, DetectArgs},
     model,
@@ -13,7 +13,7 @@ use crate::{
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use std::{
-    fs,
+    env, fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -106,6 +106,9 @@ struct RunArgs {
     /// Name of a model, or path of an ONNX file.
     #[arg(long, alias = "network", value_name = "NAME")]
     model: Option<String>,
+    /// Run with the configuration and the model that last worked, kept in the state folder.
+    #[arg(long, conflicts_with_all = ["config", "listen", "source", "model"])]
+    last_good: bool,
 }
 
 impl RunArgs {
@@ -149,13 +152,18 @@ fn failed(failure: Failure) -> ExitCode {
 }
 
 fn run(args: RunArgs) -> Result<(), Failure> {
-    let sources = args.sources();
+    let last_good = args.last_good;
+    let sources = if last_good { app::last_good::sources()? } else { args.sources() };
     let Loaded { config, files } = read(sources.clone())?;
     let logbook = logging::start(&config.log);
-    for file in files {
+    for file in &files {
         tracing::info!(file = %file.display(), "configuration read");
     }
-    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)), logbook)
+    // Only a service has a folder of its own to keep things in.
+    let is_service = env::var_os("STATE_DIRECTORY").is_some();
+    let keep = (is_service && !last_good).then(|| LastGood::of(&files)).transpose();
+    let keep = keep.map_err(|error| Failure::Other(error.into()))?;
+    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)), logbook, keep)
 }
 
 fn detect(args: DetectCommand) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ pub mod doctor;
 mod engine;
 mod failure;
 mod heart;
+pub mod last_good;
 mod plan;
 mod signals;
 mod swap;
@@ -30,6 +31,7 @@ use crate::{
 use cameras::Cameras;
 use control::SwapControl;
 use engine::{EngineThread, Work};
+use last_good::LastGood;
 use plan::{Plan, planned_cameras};
 use signals::Signals;
 use std::{
@@ -58,24 +60,25 @@ pub fn check(config: &Config) -> Result<(), Failure> {
 /// Reads the configuration again, from where it was read first.
 pub type Reread = Arc<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
-/// Runs the daemon until it is asked to stop. On SIGHUP the configuration is read again through `reread`.
+/// Runs the daemon until it is asked to stop. On SIGHUP the configuration is read again through `reread`; once the run
+/// has proved itself, `keep` keeps what it began with.
 ///
 /// # Errors
 /// When it can not start or has to give up; the exit code tells systemd what to do.
-pub fn run(config: &Config, reread: Reread, logbook: Arc<Logbook>) -> Result<(), Failure> {
+pub fn run(config: &Config, reread: Reread, logbook: Arc<Logbook>, keep: Option<LastGood>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(error.into()))?;
-    let outcome = runtime.block_on(life(config, reread, logbook));
+    let outcome = runtime.block_on(life(config, reread, logbook, keep));
     runtime.shutdown_background(); // what has not stopped by now is not waited for
     outcome
 }
 
 /// From the listener to the last join.
-async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>) -> Result<(), Failure> {
+async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>, keep: Option<LastGood>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
     let bus = Arc::new(Bus::default());
@@ -96,6 +99,9 @@ async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>) -> Result<
     let input = plan.model.manifest.input.size();
     let mut cameras = Cameras::new(bus.clone(), desk.clone());
     cameras.apply(plan.cameras).await;
+    if let Some(last_good) = keep {
+        tokio::spawn(last_good.keep(bus.clone(), plan.model.clone()));
+    }
     let mut engine = EngineThread::start(Work {
         config: config.runtime.clone(),
         model: plan.model,

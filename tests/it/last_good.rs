@@ -1,6 +1,9 @@
 //! The way back after an update: deploy/deb/last-good, with a fake program and a fake systemctl.
 
-use crate::support::root;
+use crate::{
+    program::{Daemon, PATIENCE, reference_model},
+    support::root,
+};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -12,7 +15,7 @@ use tempfile::TempDir;
 struct Machine(TempDir);
 
 impl Machine {
-    /// A machine with version `installed`; `worked` is the version that last published a scene.
+    /// A machine with version `installed`; `worked` is the version that last worked.
     fn new(installed: &str, worked: Option<&str>) -> Self {
         let machine = Self(tempfile::tempdir().unwrap());
         fs::create_dir_all(machine.at("good")).unwrap();
@@ -91,7 +94,7 @@ fn a_version_that_never_worked_does_not_replace_the_one_kept() {
 }
 
 #[test]
-fn a_new_version_that_publishes_ends_its_trial() {
+fn a_new_version_that_works_ends_its_trial() {
     let machine = Machine::new("1.0.0", Some("1.0.0"));
     machine.last_good("save", 0);
     machine.install("1.1.0");
@@ -102,12 +105,12 @@ fn a_new_version_that_publishes_ends_its_trial() {
 }
 
 #[test]
-fn a_new_version_that_publishes_nothing_gives_way_to_the_old_one() {
+fn a_new_version_that_does_not_work_gives_way_to_the_old_one() {
     let machine = Machine::new("1.0.0", Some("1.0.0"));
     machine.last_good("save", 0);
     machine.install("1.1.0");
     let said = stdout(&machine.last_good("trial", 0));
-    assert!(said.starts_with("sightd 1.1.0 published nothing within 1 s: going back to 1.0.0\n"), "{said}");
+    assert!(said.starts_with("sightd 1.1.0 did not work within 1 s: going back to 1.0.0\n"), "{said}");
     assert_eq!(machine.asked().trim_end(), GO_BACK);
     let said = stdout(&machine.last_good("run", 0));
     assert!(said.starts_with("1.0.0 run --last-good\n"), "{said}");
@@ -146,4 +149,68 @@ fn a_kept_program_older_than_what_last_worked_is_not_started() {
     machine.worked("1.1.0");
     let said = stdout(&machine.last_good("run", 0));
     assert!(said.starts_with("1.1.0 run --last-good\n"), "{said}");
+}
+
+/// The real program, as a service that keeps its data in `state`, with the configuration `config`.
+fn service(state: &Path, config: &Path) -> Daemon {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sightd"));
+    Daemon::start(command.args(["run", "--config"]).arg(config).env("STATE_DIRECTORY", state))
+}
+
+#[test]
+fn a_run_that_works_is_kept_and_returns_when_its_configuration_is_spoilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, config) = (folder.path().join("state"), folder.path().join("config.toml"));
+    let model = folder.path().join("ours.onnx");
+    fs::create_dir(&state).unwrap();
+    fs::copy(reference_model(), &model).unwrap();
+    let manifest = Path::new(&reference_model()).with_extension("toml");
+    if manifest.exists() {
+        fs::copy(manifest, model.with_extension("toml")).unwrap();
+    }
+    let good = format!(
+        "[model]\nname = {model:?}\n[http]\nlisten = \"127.0.0.1:0\"\n[camera.gate]\nsource = \"test://smpte\"\n"
+    );
+    fs::write(&config, &good).unwrap();
+
+    let mut daemon = service(&state, &config);
+    let start = std::time::Instant::now();
+    while !daemon.log().contains("kept as the last good one") {
+        assert!(start.elapsed() < PATIENCE, "{}", daemon.log());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait_for_end(PATIENCE).0, Some(0));
+    let version = fs::read_to_string(state.join("last-good/VERSION")).unwrap();
+    assert_eq!(version.trim_end(), env!("CARGO_PKG_VERSION"));
+    assert_eq!(fs::metadata(state.join("last-good")).unwrap().permissions().mode() & 0o777, 0o700);
+
+    // An upgrade brings a bad configuration and takes the model away: every mistake is named, nothing starts.
+    fs::write(&config, "[detection]\nscore = 7\niou = -1\n").unwrap();
+    fs::remove_file(&model).unwrap();
+    let (code, log) = service(&state, &config).wait_for_end(PATIENCE);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("2 mistakes") && log.contains("detection.score") && log.contains("detection.iou"), "{log}");
+
+    // systemd runs the fallback, which finds that the failure is for good and starts the pair, as systemd would here.
+    let machine = Machine::new(version.trim_end(), None);
+    fs::remove_dir(machine.at("good")).unwrap();
+    std::os::unix::fs::symlink(state.join("last-good"), machine.at("good")).unwrap();
+    machine.last_good("fallback", 78);
+    assert_eq!(machine.asked().lines().last(), Some(GO_BACK));
+    let mut command = Command::new(root().join("deploy/deb/last-good"));
+    command.arg("run").env("STATE_DIRECTORY", &state).env("SIGHTD_GOOD", state.join("last-good"));
+    command.env("SIGHTD_KEPT", machine.at("kept")).env("SIGHTD_PROGRAM", env!("CARGO_BIN_EXE_sightd"));
+    let returned = Daemon::start(&mut command);
+    assert_eq!(returned.wait_for_scene()["camera"], "gate");
+}
+
+#[test]
+fn without_a_run_that_worked_the_way_back_says_so() {
+    let state = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sightd"));
+    let mut daemon = Daemon::start(command.args(["run", "--last-good"]).env("STATE_DIRECTORY", state.path()));
+    let (code, log) = daemon.wait_for_end(PATIENCE);
+    assert_eq!(code, Some(78), "{log}");
+    assert!(log.contains("no run has proved itself yet"), "{log}");
 }

@@ -34,8 +34,12 @@ pub struct Daemon {
 impl Daemon {
     /// `sightd` with `arguments`, whose output is collected.
     pub fn spawn(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sightd"))
-            .args(arguments)
+        Self::start(Command::new(env!("CARGO_BIN_EXE_sightd")).args(arguments))
+    }
+
+    /// `command`, which becomes `sightd`, whose output is collected.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
             .current_dir(root())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

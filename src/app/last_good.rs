@@ -1,0 +1,146 @@
+//! What last worked: version, configuration and model of a run that has proved itself, kept for a way back.
+//!
+//! ```text
+//!  STATE_DIRECTORY/last-good/VERSION                          of the program
+//!                            config.toml, conf.d/*.toml       as they were read
+//!                            conf.d/zz-last-good.toml         names the copy of the model
+//!                            began-with                       all of this in one text, to compare
+//!                            model/NAME.onnx, NAME.toml       the model and its manifest
+//! ```
+//!
+//! The folder is made beside its place and then put there in one step. `sightd run --last-good` reads it;
+//! `deploy/deb/last-good` decides when.
+
+use super::{Failure, data_folder};
+use crate::{config::Sources, model::Model, publish::bus::Bus, status::EnginePhase};
+use anyhow::{Context, anyhow};
+use rustix::{
+    fs::{CWD, RenameFlags},
+    io::Errno,
+};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::spawn_blocking;
+
+/// The file by which it is known whether anything has changed.
+const BEGAN_WITH: &str = "began-with";
+
+/// How long a run must have published scenes before it counts as one that works.
+const PROOF: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether scenes are published.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The configuration a run began with, to be kept once it has proved itself.
+pub struct LastGood {
+    folder: PathBuf,
+    /// Each file's name below the folder, and its text.
+    config: Vec<(PathBuf, String)>,
+}
+
+/// Where the configuration that last worked is read from.
+///
+/// # Errors
+/// When none has worked yet.
+pub fn sources() -> Result<Sources, Failure> {
+    let file = folder().join("config.toml");
+    if file.exists() {
+        Ok(Sources { file: Some(file), flags: Vec::new() })
+    } else {
+        let folder = folder();
+        Err(Failure::Config(anyhow!("--last-good: no run has proved itself yet, {} is not there", folder.display())))
+    }
+}
+
+fn folder() -> PathBuf {
+    data_folder().join("last-good")
+}
+
+impl LastGood {
+    /// What a run began with: `files` as they are now.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn of(files: &[PathBuf]) -> io::Result<Self> {
+        let in_parts = |file: &Path| file.parent().is_some_and(|folder| folder.ends_with("conf.d"));
+        let read = |file: &PathBuf| {
+            let name = match file.file_name() {
+                Some(name) if in_parts(file) => Path::new("conf.d").join(name),
+                _ => "config.toml".into(),
+            };
+            Ok((name, fs::read_to_string(file)?))
+        };
+        Ok(Self { folder: folder(), config: files.iter().map(read).collect::<io::Result<_>>()? })
+    }
+
+    /// Waits until the run has proved itself, then keeps what it began with and `model`. What goes wrong is logged.
+    pub(super) async fn keep(self, bus: Arc<Bus>, model: Model) {
+        wait_for_proof(&bus).await;
+        let kept = spawn_blocking(move || self.write(&model).map(|()| self.folder)).await;
+        match kept {
+            Ok(Ok(folder)) => tracing::info!(folder = %folder.display(), "this run works: kept as the last good one"),
+            Ok(Err(error)) => tracing::warn!("this run can not be kept as the last good one: {error:#}"),
+            Err(error) => tracing::warn!("this run can not be kept as the last good one: {error}"),
+        }
+    }
+
+    /// All that is kept, to be compared: what has not changed is not written again, which spares the card.
+    fn began_with(&self, model: &Model) -> String {
+        format!("{}\n{}\n{:?}\n", env!("CARGO_PKG_VERSION"), model.sha256, self.config)
+    }
+
+    fn write(&self, model: &Model) -> anyhow::Result<()> {
+        if fs::read_to_string(self.folder.join(BEGAN_WITH)).is_ok_and(|kept| kept == self.began_with(model)) {
+            return Ok(());
+        }
+        let parent = self.folder.parent().context("the folder has no parent")?;
+        // Addresses of cameras may hold passwords.
+        let owner_only = fs::Permissions::from_mode(0o700);
+        let new = tempfile::Builder::new().prefix(".last-good.").permissions(owner_only).tempdir_in(parent)?;
+        self.fill(new.path(), model).with_context(|| format!("can not write {}", new.path().display()))?;
+        match rustix::fs::renameat_with(CWD, new.path(), CWD, &self.folder, RenameFlags::EXCHANGE) {
+            Err(Errno::NOENT) => rustix::fs::rename(new.path(), &self.folder),
+            exchanged => exchanged,
+        }
+        .with_context(|| format!("can not put {} in place", self.folder.display()))
+    }
+
+    fn fill(&self, new: &Path, model: &Model) -> anyhow::Result<()> {
+        let (parts, models) = (new.join("conf.d"), new.join("model"));
+        fs::create_dir(&parts)?;
+        fs::create_dir(&models)?;
+        fs::write(new.join("config.toml"), "")?;
+        for (name, text) in &self.config {
+            fs::write(new.join(name), text)?;
+        }
+        let file = model.path.file_name().context("the model's path names no file")?;
+        fs::copy(&model.path, models.join(file))?;
+        let manifest = model.path.with_extension("toml");
+        if manifest.exists() {
+            fs::copy(&manifest, models.join(file).with_extension("toml"))?;
+        }
+        let name = self.folder.join("model").join(file).display().to_string();
+        let name = toml::Value::from(name);
+        fs::write(parts.join("zz-last-good.toml"), format!("[model]\nname = {name}\n"))?;
+        fs::write(new.join(BEGAN_WITH), self.began_with(model))?;
+        fs::write(new.join("VERSION"), concat!(env!("CARGO_PKG_VERSION"), "\n"))?;
+        Ok(())
+    }
+}
+
+/// Returns when scenes have been published for [`PROOF`], with the engine ready all the while.
+async fn wait_for_proof(bus: &Bus) {
+    let (mut published, mut proved) = (bus.published(), Duration::ZERO);
+    while proved < PROOF {
+        tokio::time::sleep(LOOK).await;
+        let now = bus.published();
+        let works = now > published && matches!(*bus.phase.borrow(), EnginePhase::Ready);
+        proved = if works { proved + LOOK } else { Duration::ZERO };
+        published = now;
+    }
+}
