@@ -15,6 +15,7 @@ pub(super) fn package(element: &str) -> &'static str {
         "v4l2src" | "jpegdec" | "jpegenc" | "videoflip" | "videocrop" | "rtspsrc" | "souphttpsrc"
         | "multipartdemux" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" => "gstreamer1.0-plugins-good",
         "h264parse" | "h265parse" => "gstreamer1.0-plugins-bad",
+        "avdec_h264" | "avdec_h265" => "gstreamer1.0-libav",
         "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegenc" => "nvidia-l4t-gstreamer",
         _ => "the GStreamer plugin that has it",
     }
