@@ -19,8 +19,8 @@ pub use tree::Tree;
 use crate::board::{BoardNote, BoardStatus};
 use std::path::Path;
 
-/// Below this voltage at its input a Jetson Nano may stop (NVIDIA's user guide of the developer kit, "Power Guide": the
-/// module needs at least 4.75 V).
+/// Below this voltage at its 5 V input the board is called browned out: 5 V less 5 %, the lowest that USB 2.0 (7.2.1)
+/// lets a supply give. It was not measured on a board where a Nano stops.
 pub const LEAST_VOLTS: f32 = 4.75;
 
 /// One reading of the machine; `data` is a path on the file system whose room is reported.
