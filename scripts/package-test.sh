@@ -59,7 +59,9 @@ install_first() {
   apt install /root/first.deb >/dev/null
   [ "$("${inside[@]}" id -nG sightd)" = "sightd video" ] || fail "the user sightd is not in its groups"
   "${inside[@]}" sightd check || fail "the shipped configuration is refused"
-  have usr/share/sightd/models/ssdlite-mobilenet-v2.onnx "after the installation"
+  for path in usr/share/sightd/models/ssdlite-mobilenet-v2.onnx usr/share/doc/sightd/{install.md,licences.txt.gz}; do
+    have $path "after the installation"
+  done
   for folder in var/lib/sightd/models var/cache/sightd opt/sightd/lib; do mkdir -p "$system/$folder"; done
   echo kept > "$system/var/lib/sightd/models/mine.onnx"
 }
@@ -139,6 +141,7 @@ test_amd64() {
   "${inside[@]}" sightd setup-runtime /root/onnxruntime.tgz
   "${inside[@]}" systemctl enable --quiet --now sightd
   until_true 60 "sightd is not ready" curl -sf http://127.0.0.1:8080/readyz
+  until_true 120 "the run was not kept as the last good one" test -f /var/lib/sightd/last-good/VERSION
   local before after
   before=$(started)
   upgrade_with_mistakes "$2"
@@ -148,6 +151,7 @@ test_amd64() {
   refuse_to_start
   "${inside[@]}" cp /root/good.toml /etc/sightd/config.toml
   "${inside[@]}" systemctl start sightd
+  ! "${inside[@]}" systemctl --quiet is-active sightd-last-good || fail "what last worked still runs beside sightd"
   until_true 60 "sightd is not ready after the repair" curl -sf http://127.0.0.1:8080/readyz
   before=$(started)
   apt install --reinstall /root/second.deb >/dev/null 2>&1
@@ -159,13 +163,18 @@ test_amd64() {
   rm -rf "$system"
 }
 
-# A start with the bad configuration ends with 78, for good, and every mistake is in the journal.
+# A start with the bad configuration ends with 78, for good; every mistake is in the journal, and what last worked
+# returns.
 refuse_to_start() {
   "${inside[@]}" systemctl restart sightd >/dev/null 2>&1 || true
   until_true 30 "sightd did not give up" sh -c '[ "$(systemctl show -p ExecMainStatus --value sightd)" = 78 ]'
   for word in detection.score detection.iuo; do
     "${inside[@]}" journalctl -u sightd --no-pager | grep -q "$word" || fail "the journal does not name $word"
   done
+  until_true 60 "what last worked did not return" systemctl is-active sightd-last-good
+  until_true 60 "what last worked is not ready" curl -sf http://127.0.0.1:8080/readyz
+  [ -x "$system/var/lib/sightd-last-good/sightd" ] || fail "the old program was not kept"
+  say "the new version refused to start, and what last worked returned"
 }
 
 # The packages that sightd needs, so that the container, which has no network, can install it.
