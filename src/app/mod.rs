@@ -173,7 +173,8 @@ async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {
         _ => Failure::Other(anyhow::anyhow!("can't listen on {address}: {error}")),
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Other(error.into()))?;
-    tracing::info!("the API and the page are at http://{address}/");
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    tracing::info!("the API and the page are at {scheme}://{address}/");
     Ok(listener)
 }
 

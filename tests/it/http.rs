@@ -1,6 +1,6 @@
 //! The API over real HTTP, with scenes and pictures made by the test.
 
-use crate::fake::{Daemon, detection, picture, running, stamp};
+use crate::fake::{Daemon, detection, picture, running, scene, stamp};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -275,5 +275,53 @@ async fn the_page_and_the_description_are_served() {
     assert_eq!(get(&daemon, "/version").await.1["name"], "sightd");
     assert_eq!(get(&daemon, "/model").await.1["engine"]["library"], "libonnxruntime.so");
     assert_eq!(get(&daemon, "/cameras").await.1, json!({"cameras": []}));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_with_boxes_is_that_of_one_frame() {
+    let daemon = Daemon::start().await;
+    let front = daemon.camera("front");
+    let feeder = tokio::spawn({
+        let (bus, front) = (daemon.bus.clone(), front.clone());
+        async move {
+            for seq in 1.. {
+                front.pictures.show(picture(stamp(seq), Rect { x_min: 0.0, y_min: 0.0, x_max: 0.1, y_max: 0.1 }));
+                // Inference comes later than the picture, and only to every second frame.
+                if seq % 2 == 0 {
+                    bus.publish(scene(
+                        &front.name,
+                        stamp(seq),
+                        vec![detection("person", 0.9, [0.25, 0.25, 0.75, 0.75])],
+                    ));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    let plain = reqwest::get(daemon.url("/cameras/front/snapshot.jpg")).await.unwrap();
+    assert!(plain.headers()["etag"].to_str().unwrap().starts_with('"'));
+    let drawn = reqwest::get(daemon.url("/cameras/front/snapshot.jpg?boxes=1")).await.unwrap();
+    assert_eq!(drawn.headers()["x-seq"].to_str().unwrap().parse::<u64>().unwrap() % 2, 0);
+    let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().into_rgb8();
+    let (plain, drawn) = (pixels(&plain.bytes().await.unwrap()), pixels(&drawn.bytes().await.unwrap()));
+    let on_the_frame = |pixels: &image::RgbImage| *pixels.get_pixel(161, 200);
+    let [red, green, blue] = sightd::draw::colour(1).0.map(i32::from);
+    let near = |pixel: image::Rgb<u8>| {
+        let [r, g, b] = pixel.0.map(i32::from);
+        (r - red).abs() + (g - green).abs() + (b - blue).abs() < 120
+    };
+    assert!(near(on_the_frame(&drawn)) && !near(on_the_frame(&plain)));
+    assert_eq!(reqwest::get(daemon.url("/cameras/front/snapshot.jpg?boxes=2")).await.unwrap().status(), 400);
+    feeder.abort();
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_trace_comes_back() {
+    let daemon = Daemon::start().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let request = reqwest::Client::new().get(daemon.url("/healthz")).header("traceparent", trace);
+    assert_eq!(request.send().await.unwrap().headers()["traceparent"], trace);
     daemon.stop().await;
 }

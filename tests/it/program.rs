@@ -98,8 +98,14 @@ impl Daemon {
 
     /// Status and body of a POST.
     pub fn post(&self, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
-        let request =
-            reqwest::Client::new().post(format!("{}{path}", self.url())).header("content-type", kind).body(body);
+        self.send("POST", path, kind, body)
+    }
+
+    /// Status and body of any request.
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
+        let method = method.parse().unwrap();
+        let request = reqwest::Client::new().request(method, format!("{}{path}", self.url()));
+        let request = request.header("content-type", kind).body(body);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let response = request.send().await.unwrap();

@@ -13,7 +13,7 @@ pub(super) use login::{form, log_in, log_out};
 pub(super) use tokens::Role;
 pub use tokens::TokenError;
 
-use super::{Config, SetupError, Shared, error::ApiError};
+use super::{Config, SetupError, Shared, error::ApiError, listener::Peer};
 use crate::lane::Refusal;
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
@@ -24,11 +24,7 @@ use axum::{
 use ipnet::IpNet;
 use jiff::Timestamp;
 use origin::Origins;
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 use throttle::Throttle;
 use tokens::Tokens;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -52,6 +48,8 @@ const COOKIE: &str = "sightd-session";
 pub(super) struct Access {
     tokens: Tokens,
     anonymous: bool,
+    /// Whether browsers may send the cookie over TLS only.
+    tls: bool,
     origins: Origins,
     throttle: Throttle,
     compat_allow: Vec<IpNet>,
@@ -74,6 +72,7 @@ impl Access {
         Ok(Self {
             anonymous: config.allow_anonymous || !tokens.any(),
             tokens,
+            tls: config.tls.is_some(),
             origins: Origins::new(config),
             throttle: Throttle::default(),
             compat_allow: config.compat_allow.clone(),
@@ -121,11 +120,10 @@ impl Access {
 /// Lets a request through if its sender may send it. Handlers find the sender's role in the request.
 pub(super) async fn guard(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = peer.ip().to_canonical();
     let access = &shared.access;
     let path = request.uri().path();
     let allowed = access.origins.check(request.method(), request.uri(), request.headers()).and_then(|()| {
@@ -222,9 +220,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
-        let ConnectInfo(peer) = peer.map_err(|_| ApiError::Internal)?;
-        Ok(Self { peer: peer.ip().to_canonical(), role: parts.extensions.get().copied() })
+        let peer = ConnectInfo::<Peer>::from_request_parts(parts, state).await;
+        let ConnectInfo(Peer(peer)) = peer.map_err(|_| ApiError::Internal)?;
+        Ok(Self { peer, role: parts.extensions.get().copied() })
     }
 }
 

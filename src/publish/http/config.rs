@@ -1,5 +1,6 @@
 //! The `[http]` section of the configuration.
 
+use super::TlsConfig;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::{
@@ -20,6 +21,8 @@ pub struct Config {
     pub token_file: Option<PathBuf>,
     /// File (mode 0600) with the token that lets its bearer also change things.
     pub admin_token_file: Option<PathBuf>,
+    /// Speaks TLS with this certificate.
+    pub tls: Option<TlsConfig>,
     /// Names, beside addresses, `localhost` and the machine's own, by which the API may be called.
     pub hosts: Vec<String>,
     /// Networks whose clients may use the interfaces of CodeProject.AI and DOODS2 without a token, for example
@@ -37,6 +40,7 @@ impl Default for Config {
             allow_anonymous: false,
             token_file: None,
             admin_token_file: None,
+            tls: None,
             hosts: Vec::new(),
             compat_allow: Vec::new(),
             origins: Vec::new(),

@@ -4,6 +4,7 @@ use super::{
     Shared,
     compat::doods::{self, DoodsAnswer, DoodsRequest},
     error::{ApiError, Params, Problem},
+    listener::Peer,
     look::{self, LARGEST_PICTURE},
     select::Labels,
 };
@@ -21,7 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// What counts as a detection.
@@ -118,11 +119,11 @@ impl<'a> SeenDto<'a> {
     ))]
 pub(super) async fn detect(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     Params(Query { min_score, label }): Params<Query>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let caller = peer.ip().to_canonical();
+    let caller = peer;
     if kind(request.headers()).starts_with("application/json") {
         return Ok(Json(doods::detect(&shared, caller, request.into_body()).await?).into_response());
     }

@@ -9,9 +9,11 @@ mod cameras;
 mod compat;
 mod config;
 mod dashboard;
+mod description;
 mod detect;
 mod error;
 mod etag;
+mod listener;
 mod live;
 mod logs;
 mod look;
@@ -23,11 +25,13 @@ mod snapshot;
 mod status;
 mod stream;
 mod system;
+mod tls;
 mod trace;
 
 pub use access::TokenError;
 pub use admin::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use config::Config;
+pub use tls::{TlsConfig, TlsError};
 
 use super::bus::{Bus, CameraFeed};
 use crate::{lane::Lane, logbook::Logbook, mailbox::Desk, status::EngineInfo};
@@ -39,9 +43,9 @@ use axum::{
     middleware,
     response::IntoResponse,
     routing::{get, post},
-    serve::ListenerExt,
 };
 use error::ApiError;
+use listener::{Listener, Peer};
 use prometheus_client::registry::Registry;
 use std::{
     io,
@@ -49,6 +53,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tls::Certificate;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -65,10 +70,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// How long open answers may take to end once the daemon stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a peer may acknowledge nothing, or take nothing, before its connection is closed.
-const DEAD_AFTER: Duration = Duration::from_secs(30);
-/// How much may wait unsent in a connection: more would only be old pictures and scenes.
-const UNSENT_BYTES: u32 = 16 * 1024;
 /// The largest body of a request, where it holds no picture.
 const LARGEST_BODY: usize = 64 * 1024;
 
@@ -84,6 +85,9 @@ pub enum SetupError {
     /// A token can not be had.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The certificate can not be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An origin is not one.
     #[error(
         "http.origins: {0:?} is not an origin: give scheme, host and port, for example \"https://home.example:8123\""
@@ -99,6 +103,7 @@ pub struct Api {
     desk: Option<Desk>,
     logbook: Arc<Logbook>,
     access: Access,
+    certificate: Option<Arc<Certificate>>,
     origins: Vec<HeaderValue>,
 }
 
@@ -110,7 +115,8 @@ impl Api {
     pub fn new(bus: Arc<Bus>, lane: Lane, config: &Config) -> Result<Self, SetupError> {
         let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
         let access = Access::new(config)?;
-        Ok(Self { bus, lane, control: None, desk: None, logbook: Arc::default(), access, origins })
+        let certificate = config.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
+        Ok(Self { bus, lane, control: None, desk: None, logbook: Arc::default(), access, certificate, origins })
     }
 
     /// Shows the frames that were dropped in `desk`'s mailroom.
@@ -168,32 +174,40 @@ impl Shared {
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
-    let Api { bus, lane, control, desk, logbook, access, origins } = api;
+    let Api { bus, lane, control, desk, logbook, access, certificate, origins } = api;
     let metrics = metrics::registry(bus.clone(), desk);
     let started = Instant::now();
     let shared = Arc::new(Shared { bus, lane, control, metrics, logbook, access, stop: stop.clone(), started });
-    let listener = listener.tap_io(|stream| {
-        let socket = socket2::SockRef::from(&*stream);
-        // Each only saves time or memory; a system without one of them serves all the same.
-        let _ = socket.set_tcp_nodelay(true);
-        let _ = socket.set_tcp_user_timeout(Some(DEAD_AFTER));
-        let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
-    });
-    let app = router(shared, origins).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let app = router(shared, origins).into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(Listener::new(listener, certificate.clone()), app)
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(STOP_PATIENCE).await;
     };
+    let renewal = async {
+        match &certificate {
+            Some(certificate) => certificate.follow().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         ended = server => ended,
         () = overdue => Ok(()),
+        never = renewal => match never {},
     }
 }
 
 /// The description of the API, as `/openapi.json` gives it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    api_routes().split_for_parts().1
+    described().1
+}
+
+/// The routes and their description.
+fn described() -> (Router<Arc<Shared>>, utoipa::openapi::OpenApi) {
+    let (routes, mut description) = api_routes().split_for_parts();
+    description::add_examples(&mut description);
+    (routes, description)
 }
 
 #[derive(OpenApi)]
@@ -229,7 +243,7 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
 }
 
 fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
-    let (routes, description) = api_routes().split_for_parts();
+    let (routes, description) = described();
     let description: axum::body::Bytes = description.to_json().expect("the description has only plain values").into();
     let json = [(header::CONTENT_TYPE, "application/json")];
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/x-mixed-replace"));

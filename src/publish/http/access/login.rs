@@ -1,7 +1,7 @@
 //! The login page: a token becomes a cookie.
 
 use super::{COOKIE, tokens::SESSION_SECONDS};
-use crate::publish::http::{Shared, error::ApiError};
+use crate::publish::http::{Shared, error::ApiError, listener::Peer};
 use axum::{
     Form,
     extract::{ConnectInfo, Query, State, rejection::FormRejection},
@@ -10,7 +10,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 const PAGE: &str = include_str!("../dashboard/login.html");
 /// What stands in the page for the answer to the last attempt.
@@ -35,26 +35,27 @@ pub(in super::super) struct Login {
 /// Takes the token and gives the cookie.
 pub(in super::super) async fn log_in(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     login: Result<Form<Login>, FormRejection>,
 ) -> Result<Response, ApiError> {
     let Form(Login { token }) = login.map_err(|why| ApiError::BadRequest(why.body_text()))?;
     let token = token.trim();
-    match shared.access.present(token, peer.ip().to_canonical()) {
+    match shared.access.present(token, peer) {
         Ok(_) => {}
         Err(ApiError::TooManyFailures(_)) => return Ok(Redirect::to("/login?answer=wait").into_response()),
         Err(_) => return Ok(Redirect::to("/login?answer=wrong").into_response()),
     }
     let session = shared.access.tokens.session(token, Timestamp::now().as_second()).ok_or(ApiError::WrongToken)?;
-    Ok(set_cookie(&session, SESSION_SECONDS, "/"))
+    Ok(set_cookie(&shared, &session, SESSION_SECONDS, "/"))
 }
 
 /// Takes the cookie back.
-pub(in super::super) async fn log_out() -> Response {
-    set_cookie("", 0, "/login")
+pub(in super::super) async fn log_out(State(shared): State<Arc<Shared>>) -> Response {
+    set_cookie(&shared, "", 0, "/login")
 }
 
-fn set_cookie(value: &str, seconds: i64, then: &str) -> Response {
-    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict");
+fn set_cookie(shared: &Shared, value: &str, seconds: i64, then: &str) -> Response {
+    let secure = if shared.access.tls { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     ([(header::SET_COOKIE, cookie)], Redirect::to(then)).into_response()
 }

@@ -10,6 +10,7 @@ use crate::{
     publish::http::{
         Shared,
         error::{ApiError, Problem, Upgrade},
+        listener::Peer,
         look::{self, LARGEST_PICTURE},
         stream,
     },
@@ -25,11 +26,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use utoipa::ToSchema;
 
 /// The name of the only detector.
@@ -156,11 +153,11 @@ pub(in super::super) async fn detect(shared: &Shared, caller: IpAddr, body: Body
     ))]
 pub(super) async fn websocket(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     Upgrade(upgrade): Upgrade,
 ) -> Response {
     let upgrade = upgrade.max_message_size(LARGEST_REQUEST).max_frame_size(LARGEST_REQUEST);
-    upgrade.on_upgrade(async move |socket| serve(&shared, peer.ip().to_canonical(), socket).await)
+    upgrade.on_upgrade(async move |socket| serve(&shared, peer, socket).await)
 }
 
 async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {

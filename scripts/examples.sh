@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# examples.sh: records what a daemon on the default footage answers into src/publish/http/examples.json, from where
+# the answers become the examples of /openapi.json. Run it after a change of the wire form, then renew the golden
+# description: cargo run -- openapi > docs/openapi.json.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+program=${SIGHTD:-target/debug/sightd}
+folder=/tmp/sightd-examples # answers show where the footage lies: a place that says nothing of this machine
+mkdir -p "$folder"
+cp .sightd/footage/vtest.avi "$folder/street.avi"
+SIGHTD__RUNTIME__PROVIDERS=cpu "$program" run --listen 127.0.0.1:0 --source "file://$folder/street.avi?loop" \
+  --model .sightd/models/ssdlite-mobilenet-v2.onnx >"$folder/log" 2>&1 &
+daemon=$!
+trap 'kill "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; rm -rf "$folder"' EXIT
+url=
+for _ in $(seq 600); do
+  url=$(grep -ao 'http://127.0.0.1:[0-9]*' "$folder/log" | head -n 1) || true
+  [ -n "$url" ] && curl --silent --fail "$url/readyz" >/dev/null && break
+  sleep 0.1
+done
+python3 - "$url" src/publish/http/examples.json <<'PYTHON'
+import json, sys, urllib.request
+url, path = sys.argv[1:]
+
+def ask(method, at, body=None, kind="application/json"):
+    request = urllib.request.Request(url + at, body, {"content-type": kind}, method=method)
+    with urllib.request.urlopen(request) as response:
+        return response.read()
+
+picture = ask("GET", "/cameras/default/snapshot.jpg")
+form = (b'--x\r\nContent-Disposition: form-data; name="image"; filename="image"\r\n\r\n' + picture + b"\r\n--x--\r\n")
+answers = {
+    "get /detections": ask("GET", "/detections?wait_ms=5000&min_score=0.7"),
+    "get /cameras": ask("GET", "/cameras"),
+    "get /cameras/{name}": ask("GET", "/cameras/default"),
+    "get /model": ask("GET", "/model"),
+    "get /healthz": ask("GET", "/healthz"),
+    "get /readyz": ask("GET", "/readyz"),
+    "get /version": ask("GET", "/version"),
+    "get /session": ask("GET", "/session"),
+    "get /detectors": ask("GET", "/detectors"),
+    "get /v1/server/status/ping": ask("GET", "/v1/server/status/ping"),
+    "post /v1/vision/custom/list": ask("POST", "/v1/vision/custom/list"),
+    "post /v1/vision/detection": ask("POST", "/v1/vision/detection", form, "multipart/form-data; boundary=x"),
+    "post /detect": ask("POST", "/detect?min_score=0.7", picture, "image/jpeg"),
+    "patch /cameras/{name}": ask("PATCH", "/cameras/{name}".replace("{name}", "default"), b'{"detection": {"score": 0.6}}'),
+    "post /reload": ask("POST", "/reload"),
+}
+with open(path, "w") as file:
+    json.dump({name: json.loads(answer) for name, answer in answers.items()}, file, indent=2)
+    file.write("\n")
+PYTHON
