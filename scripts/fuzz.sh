@@ -17,15 +17,25 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-
   -Cllvm-args=-sanitizer-coverage-trace-compares" \
   cargo build --quiet --target "$host"
 
-for target in "${targets[@]}"; do
+# Fuzzes one target; prints what came of it.
+fuzz() {
+  local target=$1
   mkdir -p "$work/corpus/$target" artifacts
   if ! "$work/$host/debug/$target" "$work/corpus/$target" "seeds/$target" -max_total_time="$seconds" \
     -timeout=20 -rss_limit_mb=2048 -artifact_prefix="artifacts/$target-" -print_final_stats=1 \
     2>"$work/$target.log"; then
     tail -n 40 "$work/$target.log" >&2
     echo "fuzz: $target found a fault: fuzz/artifacts holds the input" >&2
-    exit 1
+    return 1
   fi
   awk -v t="$target" '/DONE/ {sub(/^#/, "", $1); runs = $1; for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1)}
     END {printf "fuzz: %s: %s inputs, %s edges, no fault\n", t, runs, cov}' "$work/$target.log"
+}
+
+# Two at a time.
+for ((i = 0; i < ${#targets[@]}; i += 2)); do
+  fuzz "${targets[i]}" &
+  first=$!
+  [ -z "${targets[i + 1]:-}" ] || fuzz "${targets[i + 1]}"
+  wait "$first"
 done

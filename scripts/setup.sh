@@ -111,7 +111,7 @@ footage
 
 # --- for the tests -----------------------------------------------------------------------------------------------
 
-packages python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools gstreamer1.0-plugins-bad \
+packages g++ python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools gstreamer1.0-plugins-bad \
   chromium qemu-user-static
 python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done

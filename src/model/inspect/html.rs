@@ -1,14 +1,18 @@
 //! The inspection as one HTML page with plots: no script, nothing from elsewhere.
 
 use super::layer::{Kind, Layer};
-use super::report::{Inspection, bound, millions};
+use super::report::{Inspection, bound, millions, shortened};
 use super::roofline;
 use std::fmt::Write;
 
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;\
     color-scheme:light dark}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-    td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #8884}td:first-child,th:first-child\
-    {text-align:left}svg{width:100%;height:auto}text{fill:currentColor;font-size:11px}";
+    td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #8884;white-space:nowrap}\
+    td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}.wide{overflow-x:auto}h1{overflow-wrap:anywhere}\
+    svg{width:100%;height:auto;border-bottom:1px solid #8888}text{fill:currentColor;font-size:11px}";
+
+/// How much of a layer's name the table shows; all of it is in the tooltip.
+const NAME: usize = 48;
 
 /// Width of a plot in its own units.
 const WIDTH: f64 = 960.0;
@@ -22,20 +26,27 @@ const HEIGHT: f64 = 220.0;
 pub fn page(inspection: &Inspection) -> Result<String, std::fmt::Error> {
     let mut html = String::new();
     let name = escape(&inspection.name);
-    write!(html, "<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title><style>{STYLE}</style>")?;
+    let head = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">";
+    write!(html, "{head}<title>{name}</title><style>{STYLE}</style>")?;
     let totals = inspection.totals;
     let roof = inspection.roofline;
     write!(
         html,
-        "<h1>{name}</h1><p>{} parameters, {} multiply-adds, {} activations; a value sees at most {} pixels. \
-         On the Jetson Nano in fp16 at least {:.2} ms, bound by {}.</p>",
+        "<h1>{name}</h1><p>{} parameters, {} multiply-adds, {} activations; a value sees at most {} pixels of the \
+         input. On the Jetson Nano in fp16 at least {:.2} ms ({:.2} ms of arithmetic at 472 GFLOPS, {:.2} ms of memory \
+         at 25.6 GB/s), bound by {}.</p>",
         millions(totals.parameters),
         millions(totals.multiply_adds),
         millions(totals.activations),
         inspection.receptive_field_px,
         roof.time_ms,
+        roof.compute_ms,
+        roof.memory_ms,
         bound(roof.bound)
     )?;
+    for note in inspection.notes() {
+        write!(html, "<p>{}</p>", escape(&note))?;
+    }
     kinds(&mut html, inspection)?;
     let layers: Vec<&Layer> = inspection.layers.iter().filter(|l| l.kind != Kind::Other).collect();
     plot(&mut html, "Multiply-adds by layer, in millions", &layers, |l| l.multiply_adds as f64 / 1e6)?;
@@ -70,11 +81,11 @@ fn kinds(html: &mut String, inspection: &Inspection) -> std::fmt::Result {
             kind.name(),
             kind.formula(),
             totals.layers,
-            totals.parameters,
-            totals.multiply_adds
+            grouped(totals.parameters),
+            grouped(totals.multiply_adds)
         )?;
     }
-    html.push_str("</table>");
+    html.push_str("</table><p>Layers stand from the input to the outputs; point at a bar for its name.</p>");
     Ok(())
 }
 
@@ -98,28 +109,36 @@ fn plot(html: &mut String, title: &str, layers: &[&Layer], value: impl Fn(&Layer
             value(layer)
         )?;
     }
-    write!(html, "<text x=0 y=11>{most:.3}</text></svg>")
+    write!(html, "<text x=0 y=11>{most:.1}</text></svg>")
 }
 
 fn table(html: &mut String, layers: &[&Layer]) -> std::fmt::Result {
     html.push_str(
-        "<h2>Layers</h2><table><tr><th>Layer<th>Kind<th>Output<th>Parameters<th>Multiply-adds<th>Sees<th>Bound</tr>",
+        "<h2>Layers</h2><div class=wide><table><tr><th>Layer<th>Kind<th>Output<th>Parameters<th>Multiply-adds<th>Sees<th>Bound</tr>",
     );
     for layer in layers {
         write!(
             html,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
+            "<tr><td title=\"{}\">{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
             escape(&layer.name),
+            escape(&shortened(&layer.name, NAME)),
             layer.kind.name(),
             layer.output.map_or("?".into(), |f| f.to_string()),
-            layer.parameters,
-            layer.multiply_adds,
+            grouped(layer.parameters),
+            grouped(layer.multiply_adds),
             layer.field.size_px,
             bound(roofline::of_layer(layer).bound)
         )?;
     }
-    html.push_str("</table>");
+    html.push_str("</table></div>");
     Ok(())
+}
+
+/// The number with a thin space between each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|three| str::from_utf8(three).ok()).collect();
+    groups.join("\u{202f}")
 }
 
 fn escape(text: &str) -> String {

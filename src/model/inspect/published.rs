@@ -77,7 +77,14 @@ const ENTRIES: &[Entry] = &[
     mobilenet(0.5, 224, 149.0, 1.3, TABLE_6, NORMS),
     mobilenet(0.25, 224, 41.0, 0.5, TABLE_6, "0.470 M with, 0.465 M without batch normalisation: both print 0.5"),
     mobilenet(1.0, 192, 418.0, 4.2, TABLE_7, NORMS),
-    mobilenet(1.0, 160, 290.0, 4.2, TABLE_7, "290.7 M: the paper cuts the fraction off here"),
+    mobilenet(
+        1.0,
+        160,
+        290.0,
+        4.2,
+        TABLE_7,
+        "290.7 M: the paper cuts the fraction off here, TensorFlow's list prints 291",
+    ),
     mobilenet(1.0, 128, 186.0, 4.2, TABLE_7, NORMS),
     other(
         Architecture::MobilenetV1Standard,
@@ -87,7 +94,7 @@ const ENTRIES: &[Entry] = &[
             digits: 0,
             parameters_digits: 1,
             source: TABLE_4,
-            remark: "4867.3 M with the classifier's 1.0 M, which the paper's figure leaves out",
+            remark: "4867.3 M with the classifier's 1.0 M, 4866.3 M without: the printed figure fits the latter",
         },
     ),
     other(
@@ -98,8 +105,8 @@ const ENTRIES: &[Entry] = &[
             digits: 0,
             parameters_digits: 1,
             source: "Sandler et al. 2018, Table 4",
-            remark: "300.8 M and 3.50 M; the paper cuts the fraction off, and its 3.4 M is without batch normalisation \
-                     (torchvision: 3,504,872)",
+            remark: "300.8 M; 3.505 M with batch normalisation's scales and shifts, as torchvision counts (3,504,872), \
+                     3.471 M without, as TensorFlow's list prints (3.47): the paper cuts both fractions off",
         },
     ),
     other(
@@ -154,7 +161,7 @@ const ENTRIES: &[Entry] = &[
             digits: 0,
             parameters_digits: 1,
             source: "Zhang et al. 2017, Table 2 (3 groups)",
-            remark: "the paper prints no parameters for it",
+            remark: "the paper prints no parameters for it, and 140 M in Table 8",
         },
     ),
     other(

@@ -81,8 +81,7 @@ impl fmt::Display for Inspection {
             r.memory_ms,
             bound(r.bound)
         )?;
-        self.published_lines(f)?;
-        self.tensorrt_lines(f)
+        self.notes().try_for_each(|note| writeln!(f, "\n{note}"))
     }
 }
 
@@ -126,32 +125,27 @@ impl Inspection {
         Ok(())
     }
 
-    fn published_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(published) = self.published else {
-            return Ok(());
-        };
-        let parameters = published.parameters_m.map_or_else(String::new, |p| format!(", {p} M parameters"));
-        writeln!(f, "published        {} M multiply-adds{parameters}", published.multiply_adds_m)?;
-        writeln!(f, "                 {}; {}", published.source, published.remark)
-    }
-
-    fn tensorrt_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(obstacles) = &self.tensorrt_obstacles else {
-            return Ok(());
-        };
-        if obstacles.is_empty() {
-            return writeln!(f, "TensorRT 8.2     takes all of it ({})", super::tensorrt::SOURCE);
-        }
-        writeln!(f, "TensorRT 8.2     does not take all of it ({}):", super::tensorrt::SOURCE)?;
-        for (reason, nodes) in obstacles {
-            writeln!(f, "                 {reason} ({nodes} times)")?;
-        }
-        Ok(())
+    /// What is published of it, and whether TensorRT takes it, where these are known.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let published = self.published.map(|published| {
+            let parameters = published.parameters_m.map_or_else(String::new, |p| format!(", {p} M parameters"));
+            let Published { multiply_adds_m, source, remark, .. } = published;
+            format!("Published: {multiply_adds_m} M multiply-adds{parameters} ({source}; {remark}).")
+        });
+        let tensorrt = self.tensorrt_obstacles.as_ref().map(|obstacles| {
+            let all = obstacles.iter().map(|(reason, nodes)| format!("{reason} ({nodes} times)")).collect::<Vec<_>>();
+            let source = super::tensorrt::SOURCE;
+            match all.as_slice() {
+                [] => format!("TensorRT 8.2 takes all of it ({source})."),
+                some => format!("TensorRT 8.2 does not take all of it ({source}): {}.", some.join("; ")),
+            }
+        });
+        published.into_iter().chain(tensorrt)
     }
 }
 
 /// The end of a name, which tells layers apart.
-fn shortened(name: &str, width: usize) -> String {
+pub(super) fn shortened(name: &str, width: usize) -> String {
     let length = name.chars().count();
     if length <= width {
         return name.to_owned();
