@@ -45,7 +45,7 @@ fn main() -> Anything<()> {
     let config: infer::Config = toml::from_str("threads = 1\nproviders = [\"cpu\"]")?;
     let runtime = Runtime::load(&config)?;
     let model = load(&path)?;
-    let open = || runtime.open(&config, &model.path, &model.manifest, &|_| {});
+    let open = || runtime.open(&config, &model, &|_| {});
     let jpeg = picture(root)?;
     let mut engine = open()?;
     let address = serve(Stages::new(open()?, &model.manifest)?, &model.manifest.labels)?;

@@ -19,11 +19,9 @@ use sightd::{
     geometry::Size,
     infer::{self, Engine, Runtime},
     mailbox::{Desk, Mailroom, Sender},
-    model::{
-        Model,
-        import::{ImportOptions, import, write},
-        load,
-    },
+    manifest::Model,
+    model::import::{ImportOptions, import, write},
+    network::NetworkError,
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
     publish::bus::{Bus, PublishedScene},
     scene::Timings,
@@ -55,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let model = default_model(folder.path())?;
     let config = infer::Config { threads: Some(1.try_into().map_err(anyhow::Error::msg)?), ..infer::Config::default() };
     let runtime = Runtime::load(&config)?;
-    let open = || runtime.open(&config, &model.path, &model.manifest, &|_| {});
+    let open = || runtime.open(&config, &model, &|_| {});
     let mut alone = open()?;
     let mut path = FramePath::start(open()?, &model)?;
     println!(
@@ -93,7 +91,7 @@ fn default_model(folder: &Path) -> anyhow::Result<Model> {
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sightd/weights/coco-ssd/model.json");
     let options = ImportOptions { name: Some("ssdlite-mobilenet-v2".into()), ..ImportOptions::default() };
     let imported = import(&weights, &options).context("the weights are fetched by scripts/setup.sh")?;
-    Ok(load(&write(&imported, &folder.join("model.onnx"))?.onnx)?)
+    Ok(write(&imported, &folder.join("model.onnx"))?.model)
 }
 
 /// CPU and wall time.
@@ -224,7 +222,7 @@ struct FramePath {
     slot: Sender,
     desk: Desk,
     scenes: broadcast::Receiver<Arc<PublishedScene>>,
-    inference: thread::JoinHandle<Result<(), pipeline::PipelineError>>,
+    inference: thread::JoinHandle<Result<(), NetworkError>>,
 }
 
 impl FramePath {

@@ -4,7 +4,7 @@ use crate::{
     app::{self, Failure, last_good::LastGood},
     config::{self, Loaded, Sources},
     detect::{self, DetectArgs},
-    model,
+    infer, model,
     ops::{doctor, logging},
     publish::http,
     setup_runtime::{self, SetupRuntimeArgs},
@@ -16,7 +16,6 @@ use std::{
     env, fs,
     io::{self, Write},
     path::PathBuf,
-    process::ExitCode,
     sync::Arc,
 };
 
@@ -121,8 +120,8 @@ impl RunArgs {
     }
 }
 
-/// Parses the command line and runs it.
-pub fn main() -> ExitCode {
+/// Parses the command line, runs it and ends the process: at once, since a thread may still be inside a library.
+pub fn main() -> ! {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run(args),
@@ -130,23 +129,20 @@ pub fn main() -> ExitCode {
         Command::Detect(args) => detect(args),
         Command::Model(command) => command.run(&mut io::stdout()).map_err(Failure::Other),
         Command::Doctor(DoctorArgs { command: Some(DoctorCommand::Cameras { json }), .. }) => doctor_cameras(json),
-        Command::Doctor(args) => return doctor(args).unwrap_or_else(failed),
+        Command::Doctor(args) => infer::end_process(doctor(args).unwrap_or_else(failed)),
         Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
         Command::Openapi => openapi(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failed(failure),
-    }
+    infer::end_process(outcome.err().map_or(0, failed))
 }
 
 /// Says why, and gives the exit code.
-fn failed(failure: Failure) -> ExitCode {
+fn failed(failure: Failure) -> u8 {
     match failure {
-        Failure::Other(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Failure::Other(error) if is_closed_pipe(&error) => 0,
         failure => {
             eprintln!("sightd: {failure}");
-            ExitCode::from(failure.exit_code())
+            failure.exit_code()
         }
     }
 }
@@ -183,7 +179,7 @@ fn openapi() -> Result<(), Failure> {
 }
 
 /// The exit code is that of the worst finding: 0 good, 1 warning, 2 error.
-fn doctor(args: DoctorArgs) -> Result<ExitCode, Failure> {
+fn doctor(args: DoctorArgs) -> Result<u8, Failure> {
     let sources = Sources { file: args.file.config, flags: Vec::new() };
     let facts = app::doctor::facts(&sources, args.root);
     let report = doctor::examine(&facts);
@@ -197,7 +193,7 @@ fn doctor(args: DoctorArgs) -> Result<ExitCode, Failure> {
     } else {
         print(&report.to_string())?;
     }
-    Ok(ExitCode::from(report.severity.exit_code()))
+    Ok(report.severity.exit_code())
 }
 
 fn doctor_cameras(json: bool) -> Result<(), Failure> {

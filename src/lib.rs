@@ -19,6 +19,7 @@ pub mod frame;
 pub mod geometry;
 pub mod manifest;
 pub mod scene;
+pub mod spelling;
 pub mod status;
 pub mod still;
 pub mod tensor;
@@ -39,6 +40,9 @@ pub mod infer;
 pub mod preprocess;
 pub mod publish;
 pub mod source;
+
+// The stages round one network, in their order.
+pub mod network;
 
 // Beside the pipeline: the model workshop and the operator's tools.
 pub mod model;

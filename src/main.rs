@@ -1,7 +1,5 @@
 //! The `sightd` program: parse the command line, run it, turn the outcome into an exit code.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     sightd::cli::main()
 }

@@ -1,8 +1,31 @@
 //! What the daemon must know of a model besides its weights: written by the importer beside (and into) the ONNX
 //! file, read by every stage that handles tensors.
 
-use crate::geometry::Size;
+use crate::{geometry::Size, status::StoodInFor};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A model file that was read to its end, and its description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// Its SHA-256 in lower-case hex.
+    pub sha256: String,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The network it runs in place of, if it does.
+    pub stands_in_for: Option<StoodInFor>,
+}
+
+impl Model {
+    /// For the user, when it runs in place of another network.
+    pub fn note(&self) -> Option<String> {
+        let StoodInFor { name, difference } = self.stands_in_for.as_ref()?;
+        let own = &self.manifest.name;
+        Some(format!("{own} stands in for {name}: {difference}; import the original to run it under this name"))
+    }
+}
 
 /// A model's description; `models/NAME.toml` on disk, and the metadata entry `sightd` of the ONNX file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,14 +7,14 @@ pub use succession::{HandOverError, Succession};
 
 use crate::{
     camera::CameraName,
-    decode::{DecodeError, Decoder, Thresholds},
+    decode::{DecodeError, Thresholds},
     detection::Detection,
     frame::{Frame, Motion},
     geometry::Size,
-    infer::{Engine, InferError, Remedy},
+    infer::{Engine, Remedy},
     mailbox::{Mailroom, Next},
-    manifest::{Input, Manifest},
-    preprocess::{self, PreprocessError},
+    manifest::Manifest,
+    network::{Network, NetworkError},
     publish::bus::Bus,
     scene::{Scene, Timings},
     still::{Seen, Still},
@@ -23,7 +23,6 @@ use arc_swap::ArcSwap;
 use memory::Memory;
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use succession::Heirs;
@@ -45,52 +44,6 @@ pub struct AllThresholds {
 
 /// [`AllThresholds`] that may be replaced while the loop runs.
 pub type LiveThresholds = ArcSwap<AllThresholds>;
-
-/// Why the loop can not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// A frame does not fit the network.
-    #[error(transparent)]
-    Preprocess(#[from] PreprocessError),
-    /// The network failed.
-    #[error(transparent)]
-    Infer(#[from] InferError),
-    /// Its output does not have the form its manifest says.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-}
-
-impl PipelineError {
-    /// Whether no later frame can fare better in this process.
-    fn needs_restart(&self) -> bool {
-        matches!(self, Self::Infer(error) if error.remedy() == Remedy::Restart)
-    }
-}
-
-/// A network that has been opened, with the stages that belong to it.
-pub struct Network {
-    engine: Box<dyn Engine>,
-    decoder: Decoder,
-    input: Input,
-    model: Arc<str>,
-    provider: Arc<str>,
-}
-
-impl Network {
-    /// `engine`, which runs the model that `manifest` describes.
-    ///
-    /// # Errors
-    /// When the manifest's decoder can't be built.
-    pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
-        Ok(Self {
-            decoder: Decoder::new(manifest)?,
-            input: manifest.input.clone(),
-            model: engine.info().model.clone(),
-            provider: engine.info().active_provider().into(),
-            engine,
-        })
-    }
-}
 
 /// The stages between mailbox and bus, with the buffers they reuse from frame to frame.
 pub struct Stages {
@@ -128,7 +81,7 @@ impl Stages {
         camera: CameraName,
         frame: &Frame,
         thresholds: &Thresholds,
-    ) -> Result<Scene, PipelineError> {
+    ) -> Result<Scene, NetworkError> {
         let taken = Instant::now();
         if frame.motion == Motion::Still
             && let Some(found) = self.memory.recall(&camera)
@@ -136,8 +89,8 @@ impl Stages {
             let timings = Timings { wait: taken - frame.arrived, ..Timings::default() };
             return Ok(self.scene(camera, frame, timings, found));
         }
-        let timings = self.look(thresholds, |input, tensor| preprocess::fill(&frame.pixels, input, tensor))?;
-        let timings = Timings { wait: taken - frame.arrived, ..timings };
+        let stages = self.network.look(&frame.pixels, thresholds, &mut self.found)?;
+        let timings = Timings { wait: taken - frame.arrived, ..stages };
         if frame.motion != Motion::Unmeasured {
             self.memory.keep(&camera, &self.found);
         }
@@ -149,42 +102,25 @@ impl Stages {
     ///
     /// # Errors
     /// When the network fails, or its output has not the form the manifest says. The one who waits then gets nothing.
-    pub fn answer(&mut self, still: Still, thresholds: &Thresholds) -> Result<(), PipelineError> {
+    pub fn answer(&mut self, still: Still, thresholds: &Thresholds) -> Result<(), NetworkError> {
         let taken = Instant::now();
         let Still { picture, score, decoding, arrived, answer } = still;
         if answer.is_closed() {
             return Ok(());
         }
         let lowered = score.map(|score| thresholds.at(score));
-        let timings = self.look(lowered.as_ref().unwrap_or(thresholds), |input, tensor| {
-            preprocess::fill_from_still(&picture, input, tensor)
-        })?;
+        let thresholds = lowered.as_ref().unwrap_or(thresholds);
+        let timings = self.network.look_at_still(&picture, thresholds, &mut self.found)?;
         let seen = Seen {
             size: Size::new(picture.width(), picture.height()),
             decoding,
             timings: Timings { wait: taken - arrived, ..timings },
-            provider: self.network.provider.clone(),
-            model: self.network.model.clone(),
+            provider: self.network.provider().clone(),
+            model: self.network.info().model.clone(),
             detections: self.found.clone(),
         };
         let _ = answer.send(seen); // an error means that the caller has gone
         Ok(())
-    }
-
-    /// Lets `fill` fill the input tensor, runs the network and puts what it sees into `found`.
-    fn look(
-        &mut self,
-        thresholds: &Thresholds,
-        fill: impl FnOnce(&Input, &mut [f32]) -> Result<(), PreprocessError>,
-    ) -> Result<Timings, PipelineError> {
-        let Network { engine, decoder, input, .. } = &mut self.network;
-        let began = Instant::now();
-        fill(input, engine.input())?;
-        let filled = Instant::now();
-        engine.run()?;
-        let ran = Instant::now();
-        decoder.decode(&**engine, thresholds, &mut self.found)?;
-        Ok(Timings { preprocess: filled - began, infer: ran - filled, decode: ran.elapsed(), ..Timings::default() })
     }
 
     fn scene(&self, camera: CameraName, frame: &Frame, timings: Timings, detections: Vec<Detection>) -> Scene {
@@ -195,8 +131,8 @@ impl Stages {
             frame_size: frame.source_size,
             published: Instant::now(),
             timings: Timings { capture, ..timings },
-            provider: self.network.provider.clone(),
-            model: self.network.model.clone(),
+            provider: self.network.provider().clone(),
+            model: self.network.info().model.clone(),
             detections,
             motion: frame.motion,
             notes: Vec::new(),
@@ -215,7 +151,7 @@ pub fn run(
     stages: &mut Stages,
     thresholds: &LiveThresholds,
     bus: &Bus,
-) -> Result<(), PipelineError> {
+) -> Result<(), NetworkError> {
     let mut failures = 0;
     let mut pace = Pace::default();
     loop {
@@ -243,13 +179,19 @@ pub fn run(
             Ok(()) => failures = 0,
             Err(error) => {
                 failures += 1;
-                if failures == FAILURES_IN_A_ROW || error.needs_restart() {
+                if failures == FAILURES_IN_A_ROW || needs_restart(&error) {
                     return Err(error);
                 }
             }
         }
     }
 }
+
+/// Whether no later frame can fare better in this process.
+fn needs_restart(error: &NetworkError) -> bool {
+    matches!(error, NetworkError::Infer(error) if error.remedy() == Remedy::Restart)
+}
+
 /// Holds the loop back to a frame rate.
 #[derive(Debug, Default)]
 struct Pace {

@@ -7,10 +7,11 @@ use super::{
 use crate::{
     infer::{self, Runtime, Stuck, Watchdog},
     mailbox::Mailroom,
-    model::Model,
-    pipeline::{self, LiveThresholds, PipelineError, Stages},
+    manifest::Model,
+    network::NetworkError,
+    pipeline::{self, LiveThresholds, Stages},
     publish::bus::Bus,
-    status::{EngineInfo, EnginePhase},
+    status::EnginePhase,
 };
 use std::{sync::Arc, thread, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
@@ -70,14 +71,13 @@ fn serve(mut work: Work) -> Result<(), Failure> {
     let progress = |phase| {
         bus.phase.send_replace(phase);
     };
-    let engine = runtime.open(&work.config, &work.model.path, &work.model.manifest, &progress)?;
-    let info = EngineInfo { stands_in_for: work.model.stands_in_for.clone(), ..engine.info().clone() };
-    bus.engine.send_replace(Some(Arc::new(info)));
+    let engine = runtime.open(&work.config, &work.model, &progress)?;
+    bus.engine.send_replace(Some(Arc::new(engine.info().clone())));
     let mut stages = Stages::new(engine, &work.model.manifest).map_err(|error| Failure::Config(error.into()))?;
     bus.phase.send_replace(EnginePhase::Ready);
     work.swapper.engine_runs(Running { runtime, succession: stages.succession() });
     pipeline::run(&mut work.mailroom, &mut stages, &work.thresholds, bus).map_err(|error| match error {
-        PipelineError::Infer(error) => error.into(),
+        NetworkError::Infer(error) => error.into(),
         other => Failure::Other(other.into()),
     })
 }
@@ -86,5 +86,5 @@ fn serve(mut work: Work) -> Result<(), Failure> {
 fn leave(stuck: Stuck) {
     let failure = Failure::Temporary(anyhow::anyhow!("{stuck} and can not be ended: leaving, to be restarted"));
     tracing::error!("{failure}");
-    std::process::exit(failure.exit_code().into());
+    infer::end_process(failure.exit_code());
 }

@@ -12,7 +12,7 @@
 //! `deploy/deb/last-good` decides when.
 
 use super::{Failure, data_folder};
-use crate::{config::Sources, model::Model, publish::bus::Bus, status::EnginePhase};
+use crate::{config::Sources, manifest::Model, publish::bus::Bus, status::EnginePhase};
 use anyhow::{Context, anyhow};
 use rustix::{
     fs::{CWD, RenameFlags},

@@ -60,8 +60,8 @@ pub fn check(config: &Config) -> Result<(), Failure> {
 /// Reads the configuration again, from where it was read first.
 pub type Reread = Arc<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
-/// Runs the daemon until it is asked to stop. On SIGHUP the configuration is read again through `reread`; once the run
-/// has proved itself, `keep` keeps what it began with.
+/// Runs the daemon until it is asked to stop; threads that did not end in time then still run. On SIGHUP the
+/// configuration is read again through `reread`; once the run has proved itself, `keep` keeps what it began with.
 ///
 /// # Errors
 /// When it can not start or has to give up; the exit code tells systemd what to do.

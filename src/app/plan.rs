@@ -6,8 +6,8 @@ use crate::{
     config::{CameraConfig, Config},
     decode::{self, Thresholds, UnknownClass},
     geometry::Size,
-    manifest::Manifest,
-    model::{self, FindError, Model},
+    manifest::{Manifest, Model},
+    model::{self, FindError},
     pipeline::AllThresholds,
     source,
 };

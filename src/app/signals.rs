@@ -2,6 +2,7 @@
 //! configuration.
 
 use super::Failure;
+use crate::infer;
 use std::time::Duration;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -48,6 +49,6 @@ impl Signals {
         }
         self.next().await;
         tracing::warn!("asked again: ending at once");
-        std::process::exit(1);
+        infer::end_process(1);
     }
 }

@@ -8,8 +8,9 @@ use crate::{
     config::Config,
     geometry::Size,
     infer::Runtime,
-    model::Model,
-    pipeline::{HandOverError, LiveThresholds, Network, Succession},
+    manifest::Model,
+    network::Network,
+    pipeline::{HandOverError, LiveThresholds, Succession},
     publish::{
         bus::Bus,
         http::{Refused, Reloaded},
@@ -166,8 +167,8 @@ impl Swapper {
         }
         let thresholds = resolve(config, &found.manifest)?;
         tracing::info!(model = found.manifest.name, "opening it beside the model that serves");
-        let engine = runtime.open(&config.runtime, &found.path, &found.manifest, &|_| {})?;
-        let info = Arc::new(EngineInfo { stands_in_for: found.stands_in_for.clone(), ..engine.info().clone() });
+        let engine = runtime.open(&config.runtime, &found, &|_| {})?;
+        let info = Arc::new(engine.info().clone());
         succession.hand_over(Network::new(engine, &found.manifest)?, thresholds)?;
         self.bus.engine.send_replace(Some(info.clone()));
         *self.locked() = found;

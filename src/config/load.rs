@@ -4,6 +4,7 @@ use super::{
     Config, Mistake, Mistakes,
     tree::{self, find, take},
 };
+use crate::spelling;
 use config::{ConfigError, Environment, File, FileFormat, Source, Value, ValueKind};
 use serde_path_to_error::{Path as KeyPath, Segment};
 use std::{
@@ -179,24 +180,13 @@ fn describe(tree: &Value, mut path: tree::Path, error: ConfigError) -> (Mistake,
         if path.last() != Some(key) {
             path.push(key.clone());
         }
-        problem = format!("unknown key; {}Known here: {}", hint(key, known), known.join(", "));
+        let hint = spelling::hint(spelling::nearest(key, known.iter().map(String::as_str)));
+        problem = format!("unknown key{hint} (known here: {})", known.join(", "));
     }
     let value = find(tree, &path);
     let shown = value.filter(|_| unknown.is_none() && !is_secret(&path)).and_then(as_written);
     let mistake = Mistake { origin: value.and_then(origin_of), key: path.join("."), value: shown, problem };
     (mistake, path)
-}
-
-/// The known key that `key` may have been meant to be.
-fn hint(key: &str, known: &[String]) -> String {
-    match known.iter().max_by(|a, b| likeness(a, key).total_cmp(&likeness(b, key))) {
-        Some(nearest) if likeness(nearest, key) >= 0.5 => format!("did you mean {nearest:?}? "),
-        _ => String::new(),
-    }
-}
-
-fn likeness(a: &str, b: &str) -> f64 {
-    strsim::normalized_damerau_levenshtein(a, b)
 }
 
 /// The key and the known ones, if this is serde's message on an unknown field.

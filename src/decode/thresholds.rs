@@ -1,7 +1,7 @@
 //! Which detections are wanted: the configuration by class name, and its resolved form by class id.
 
 use super::logit;
-use crate::fraction::Fraction;
+use crate::{fraction::Fraction, spelling};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, num::NonZeroU16};
 
@@ -61,16 +61,12 @@ pub enum ClassRule {
 
 /// A class name that the model does not have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model has no class {name:?}{}", hint(.nearest))]
+#[error("the model has no class {name:?}{}", spelling::hint(.nearest.as_deref()))]
 pub struct UnknownClass {
     /// The name.
     pub name: String,
     /// The class that looks most like it, if any does.
     pub nearest: Option<String>,
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
 }
 
 /// [`Config`] for the classes of one model.
@@ -147,8 +143,7 @@ fn unknown_class(name: &str, labels: &[String]) -> Option<UnknownClass> {
     if known().any(|label| label == name) {
         return None;
     }
-    let alike = |label: &&String| strsim::jaro_winkler(&label.to_lowercase(), &name.to_lowercase());
-    let nearest = known().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|label| alike(label) > 0.7).cloned();
+    let nearest = spelling::nearest(name, known().map(String::as_str)).map(str::to_owned);
     Some(UnknownClass { name: name.into(), nearest })
 }
 

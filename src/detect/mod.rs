@@ -5,7 +5,8 @@ mod output;
 use crate::{
     decode::{self, Fraction, Thresholds},
     infer::{self, Runtime},
-    model::{Model, still::StillDetector},
+    manifest::Model,
+    network::Network,
     photo::{self, Orientation},
 };
 use anyhow::{Context, bail};
@@ -55,11 +56,11 @@ pub fn run(
     let detection = decode::Config { score: args.score.unwrap_or(detection.score), ..detection.clone() };
     let thresholds = Thresholds::resolve(&detection, &model.manifest.labels)
         .map_err(|unknown| anyhow::anyhow!(unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let mut detector = StillDetector::open(&Runtime::load(runtime)?, runtime, model)?;
+    let mut network = Network::open(&Runtime::load(runtime)?, runtime, model)?;
     let mut faults = Vec::new();
     for path in &args.images {
-        match look(&mut detector, path, &thresholds) {
-            Ok(seen) => format.write(seen, detector.info(), out)?,
+        match look(&mut network, path, &thresholds) {
+            Ok(seen) => format.write(seen, network.info(), out)?,
             Err(fault) => faults.push(format!("{fault:#}")),
         }
     }
@@ -69,11 +70,11 @@ pub fn run(
     }
 }
 
-fn look(detector: &mut StillDetector, path: &Path, thresholds: &Thresholds) -> anyhow::Result<Seen> {
+fn look(network: &mut Network, path: &Path, thresholds: &Thresholds) -> anyhow::Result<Seen> {
     let name = || format!("picture {}", path.display());
     let bytes = fs::read(path).with_context(name)?;
     let picture = photo::decode(&bytes, Orientation::Upright).with_context(name)?;
     let mut detections = Vec::new();
-    detector.detect(&picture, thresholds, &mut detections).with_context(name)?;
+    network.look_at_still(&picture, thresholds, &mut detections).with_context(name)?;
     Ok(Seen { path: path.to_owned(), picture, detections })
 }

@@ -13,7 +13,10 @@ use super::{
     register::{Fault, Refused, Tried, plain, provider_options, reason, register, register_each},
     runtime::log::{self, Message},
 };
-use crate::status::{ProviderState, ProviderStatus};
+use crate::{
+    manifest::Model,
+    status::{ProviderState, ProviderStatus},
+};
 use ort::{
     ErrorCode,
     logging::LogLevel,
@@ -28,8 +31,7 @@ use std::{collections::VecDeque, path::Path, time::Duration};
 pub(super) struct Chain<'a> {
     pub runtime: &'a Runtime,
     pub config: &'a Config,
-    pub model: &'a Path,
-    pub model_sha256: &'a str,
+    pub model: &'a Model,
     /// Told before an engine is built, with the time the last build took.
     pub on_build: &'a dyn Fn(Option<Duration>),
 }
@@ -84,7 +86,7 @@ impl Chain<'_> {
                 Err(failed) => failed,
             };
             if providers.is_empty() || failed.is_about_the_model() {
-                return Err(InferError::ModelRefused { path: self.model.to_owned(), reason: failed.reason });
+                return Err(InferError::ModelRefused { path: self.model.path.clone(), reason: failed.reason });
             }
             let reason = reason(&failed.reason, &failed.messages);
             match providers[..] {
@@ -124,7 +126,7 @@ impl Chain<'_> {
         let machine = Machine::this();
         let options = self.provider_options(Provider::Tensorrt, None)?;
         Ok(Key {
-            model_sha256: self.model_sha256.to_owned(),
+            model_sha256: self.model.sha256.clone(),
             tensorrt: machine.tensorrt().unwrap_or_else(|| "unknown".to_owned()),
             runtime: self.runtime.version().to_owned(),
             options: options.iter().map(|(key, value)| format!("{key}={value};")).collect(),
@@ -143,7 +145,7 @@ impl Chain<'_> {
                     self.provider_options(provider, engines).map_err(|error| ort::Error::new(error.to_string()))?;
                 register(provider, &options, &mut builder)?;
             }
-            builder.commit_from_file(self.model)
+            builder.commit_from_file(&self.model.path)
         });
         match session {
             Ok(session) => Ok(Committed { session, messages, profile }),

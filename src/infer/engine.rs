@@ -6,7 +6,7 @@ use super::{
     watchdog::{Watch, within},
 };
 use crate::{
-    manifest::{Input, Manifest},
+    manifest::{Input, Model},
     status::EngineInfo,
     tensor::{RawOutputs, RawTensor},
 };
@@ -38,13 +38,9 @@ struct Output {
 
 impl BoundEngine {
     /// Checks the graph against the manifest, allocates the tensors in the CPU's memory and binds them.
-    pub(super) fn new(
-        mut session: Session,
-        model: &Path,
-        manifest: &Manifest,
-        info: EngineInfo,
-    ) -> Result<Self, InferError> {
-        let mismatch = |mismatch| InferError::ModelMismatch { path: model.to_owned(), mismatch };
+    pub(super) fn new(mut session: Session, model: &Model, info: EngineInfo) -> Result<Self, InferError> {
+        let Model { path, manifest, .. } = model;
+        let mismatch = |mismatch| InferError::ModelMismatch { path: path.clone(), mismatch };
         check_input(session.inputs(), &manifest.input).map_err(mismatch)?;
         let names: Vec<&str> = manifest.decode.outputs().collect();
         let shapes = output_shapes(session.outputs(), &names).map_err(mismatch)?;

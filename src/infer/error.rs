@@ -40,14 +40,6 @@ pub enum InferError {
         /// The runtime's words.
         reason: String,
     },
-    /// The model's file can not be read.
-    #[error("the model {} can not be read: {reason}", .path.display())]
-    ModelUnreadable {
-        /// The ONNX file.
-        path: PathBuf,
-        /// The system's words.
-        reason: std::io::Error,
-    },
     /// The model's file is damaged, no ONNX file, or one that this runtime can not run.
     #[error(
         "the model {} can not be used: {reason}. Fetch or import it again; ONNX Runtime 1.11 takes opset 15 and IR \
@@ -128,7 +120,6 @@ impl InferError {
         match self {
             Self::NoLibrary { .. }
             | Self::Library { .. }
-            | Self::ModelUnreadable { .. }
             | Self::ModelRefused { .. }
             | Self::ModelMismatch { .. }
             | Self::RequiredMissing { .. }

@@ -26,8 +26,7 @@ pub use config::{BuildDeadline, Config, Deadline, Provider, ProviderOptions, Pro
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
 pub use register::Availability;
-pub use runtime::{Attempt, Build, FOLDER, Origin, Runtime};
-pub use session::sha256_of;
+pub use runtime::{Attempt, Build, FOLDER, Origin, Runtime, end_process};
 pub use watchdog::{Stuck, Watchdog, Work};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};

@@ -5,6 +5,7 @@
 //! ONNX Runtime's own GPU builds 1.11 to 1.23; a key that first appears in 1.13 may be a version older.
 
 use super::{Config, Provider};
+use crate::spelling;
 use std::collections::BTreeMap;
 
 /// One option of a provider.
@@ -102,7 +103,7 @@ pub(super) type Options = BTreeMap<String, String>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// No version knows it.
-    #[error("runtime.{provider}.{key}: ONNX Runtime has no such option{}", is_meant(.nearest.as_deref()))]
+    #[error("runtime.{provider}.{key}: ONNX Runtime has no such option{}", spelling::hint(.nearest.as_deref()))]
     Unknown {
         /// Whose option.
         provider: Provider,
@@ -205,12 +206,8 @@ impl Setting<'_> {
                     });
                 }
                 None => {
-                    let nearest = table
-                        .iter()
-                        .map(|known| known.key)
-                        .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
-                    let (key, nearest) = (key.to_owned(), nearest.map(str::to_owned));
-                    return Err(OptionError::Unknown { provider, key, nearest });
+                    let nearest = spelling::nearest(key, table.iter().map(|known| known.key)).map(str::to_owned);
+                    return Err(OptionError::Unknown { provider, key: key.to_owned(), nearest });
                 }
             };
         }
@@ -231,11 +228,6 @@ fn minor(version: &str) -> u32 {
         (Some(1), Some(minor)) => minor,
         _ => u32::MAX,
     }
-}
-
-/// `; is "x" meant?`.
-fn is_meant(key: Option<&str>) -> String {
-    key.map(|key| format!("; is \"{key}\" meant?")).unwrap_or_default()
 }
 
 /// ` to 1.16` or ` and newer`.
@@ -360,7 +352,7 @@ mod tests {
             (
                 "[tensorrt]\ntrt_fp16 = \"1\"",
                 "1.11.0",
-                "runtime.tensorrt.trt_fp16: ONNX Runtime has no such option; is \"trt_fp16_enable\" meant?",
+                "runtime.tensorrt.trt_fp16: ONNX Runtime has no such option; did you mean \"trt_fp16_enable\"?",
             ),
             (
                 "[tensorrt]\ntrt_timing_cache_enable = \"1\"",

@@ -1,24 +1,18 @@
 //! Opens a model: from its file to an engine that has run.
 
-use super::{Config, Engine, InferError, Runtime, Work, chain::Chain, engine::BoundEngine, watchdog::within};
+use super::{Config, Engine, InferError, Runtime, Work, chain::Chain, engine::BoundEngine, runtime, watchdog::within};
 use crate::{
-    manifest::Manifest,
+    manifest::Model,
     status::{EngineInfo, EnginePhase, ProviderStatus},
 };
-use sha2::{Digest, Sha256};
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-    time::Instant,
-};
+use std::time::Instant;
 
 /// Runs before an engine counts as ready: the first ones allocate and, on a GPU, choose kernels.
 const WARM_UP_RUNS: usize = 2;
 
 impl Runtime {
     /// Opens a model: makes a session on the first providers of `config.providers` that can be had, checks that the
-    /// graph is what `manifest` says, allocates and binds the tensors, and warms up. Blocks, with TensorRT and no
+    /// graph is what the manifest says, allocates and binds the tensors, and warms up. Blocks, with TensorRT and no
     /// cached engine for minutes; `progress` is told how far it is, and [`EnginePhase::Ready`] at the end.
     ///
     /// # Errors
@@ -27,23 +21,22 @@ impl Runtime {
     pub fn open(
         &self,
         config: &Config,
-        model: &Path,
-        manifest: &Manifest,
+        model: &Model,
         progress: &dyn Fn(EnginePhase),
     ) -> Result<Box<dyn Engine>, InferError> {
-        let model_sha256 = checksum(model, manifest)?;
         let since = Instant::now();
         progress(EnginePhase::Building { since, usual: None });
         let on_build = |usual| progress(EnginePhase::Building { since, usual });
         let build = self.watchdog().map(|dog| dog.watch(Work::Build, config.build_deadline.get(), None));
-        let chain = Chain { runtime: self, config, model, model_sha256: &model_sha256, on_build: &on_build };
+        let chain = Chain { runtime: self, config, model, on_build: &on_build };
         let made = within(build.as_ref(), || chain.make())?;
+        let manifest = &model.manifest;
         let info = EngineInfo {
             model: manifest.name.as_str().into(),
-            model_sha256,
+            model_sha256: model.sha256.clone(),
             licence: manifest.licence.clone(),
             source: manifest.source.clone(),
-            stands_in_for: None,
+            stands_in_for: model.stands_in_for.clone(),
             labels: manifest.labels.as_slice().into(),
             input: manifest.input.size(),
             runtime_version: self.version().to_owned(),
@@ -54,7 +47,7 @@ impl Runtime {
         progress(EnginePhase::WarmingUp);
         // Its first run may build too, so it has as much time.
         let mut engine = within(build.as_ref(), || {
-            let mut engine = BoundEngine::new(made.session, model, manifest, info)?;
+            let mut engine = BoundEngine::new(made.session, model, info)?;
             engine.run()?;
             Ok(engine)
         })?;
@@ -68,6 +61,7 @@ impl Runtime {
             engine.run()?;
         }
         engine.info().providers.iter().for_each(report);
+        runtime::give_back_memory();
         progress(EnginePhase::Ready);
         Ok(Box::new(engine))
     }
@@ -82,31 +76,4 @@ fn report(status: &ProviderStatus) {
         reason = status.reason,
         "execution provider"
     );
-}
-
-/// A file's SHA-256 in lower-case hex.
-///
-/// # Errors
-/// When it can not be read.
-pub fn sha256_of(file: &Path) -> io::Result<String> {
-    let mut file = File::open(file)?;
-    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            read => hash.update(&piece[..read]),
-        }
-    }
-}
-
-/// The model file's SHA-256 in lower-case hex; it must be the manifest's, where that has one.
-fn checksum(model: &Path, manifest: &Manifest) -> Result<String, InferError> {
-    let found = sha256_of(model).map_err(|reason| InferError::ModelUnreadable { path: model.to_owned(), reason })?;
-    match &manifest.sha256 {
-        Some(expected) if *expected != found => Err(InferError::ModelMismatch {
-            path: model.to_owned(),
-            mismatch: format!("its SHA-256 is {found}, the description says {expected}"),
-        }),
-        _ => Ok(found),
-    }
 }

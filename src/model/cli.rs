@@ -92,7 +92,7 @@ pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let imported = import::import(&args.file, &options)?;
     let written = import::write(&imported, &args.output)?;
     writeln!(out, "{}", imported.report)?;
-    writeln!(out, "wrote   {} and {}", written.onnx.display(), written.toml.display())?;
+    writeln!(out, "wrote   {} and {}", written.model.path.display(), written.toml.display())?;
     match check::self_check(&written) {
         Ok(checked) => {
             for output in &checked.outputs {

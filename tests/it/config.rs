@@ -33,9 +33,9 @@ fn mistakes_in_their_exact_words() {
         (
             "[detection]\nscroe = 0.4",
             "FILE: detection.scroe: unknown key; did you mean \"score\"? \
-             Known here: classes, iou, max_detections, only, overlaps, score",
+             (known here: classes, iou, max_detections, only, overlaps, score)",
         ),
-        ("[model]\nxyzzy = 1", "FILE: model.xyzzy: unknown key; Known here: folders, name"),
+        ("[model]\nxyzzy = 1", "FILE: model.xyzzy: unknown key (known here: folders, name)"),
         (
             "[camera.Front]\nsource = \"auto\"",
             "FILE: camera.Front: \"Front\" is not a camera name: use 1 to 64 of a-z, 0-9, '-' and '_', starting with a \

@@ -1,8 +1,11 @@
 //! The program as its user runs it: real footage in, detections out, clean stops, clear words on bad input.
 
-use crate::program::{Daemon, reference_model, run_to_end};
+use crate::{
+    program::{Daemon, reference_model, run_to_end},
+    support::{part, root},
+};
 use serde_json::Value;
-use std::{fs, net::TcpListener, time::Duration};
+use std::{fs, io::Write, net::TcpListener, os::unix::fs::PermissionsExt, process::Command, time::Duration};
 
 #[test]
 fn footage_gives_persons_and_growing_numbers() {
@@ -63,6 +66,8 @@ fn bad_input_gives_one_clear_message() {
     let model = reference_model();
     fs::write(path("empty.avi"), b"").unwrap();
     fs::write(path("noise.avi"), [0x55; 4096]).unwrap();
+    fs::write(path("codec.avi"), footage_of_an_unknown_codec()).unwrap();
+    fs::create_dir(path("folder.onnx")).unwrap();
     fs::write(path("text.onnx"), b"this is no model").unwrap();
     let weights = fs::read(&model).unwrap();
     fs::write(path("short.onnx"), &weights[..weights.len() / 2]).unwrap();
@@ -70,14 +75,19 @@ fn bad_input_gives_one_clear_message() {
 
     let empty = format!("file://{}", path("empty.avi"));
     let noise = format!("file://{}", path("noise.avi"));
+    let codec = format!("file://{}", path("codec.avi"));
+    let folder_as_video = format!("file://{}", folder.path().display());
     let gone = format!("file://{}", path("gone.avi"));
     let cases: &[(&str, &[&str], i32, &[&str])] = &[
         ("missing model", &["--model", &path("gone.onnx")], 78, &["gone.onnx"]),
         ("unknown model", &["--model", "resnet"], 78, &["resnet"]),
-        ("no model at all", &["--model", &path("text.onnx")], 78, &["text.onnx"]),
+        ("no model at all", &["--model", &path("text.onnx")], 78, &["text.onnx", "is no ONNX file or is truncated"]),
+        ("a folder as model", &["--model", &path("folder.onnx")], 78, &["folder.onnx cannot be read"]),
         ("truncated model", &["--model", &path("short.onnx")], 78, &["short.onnx"]),
         ("missing video", &["--model", &model, "--source", &gone], 78, &["gone.avi"]),
         ("empty video", &["--model", &model, "--source", &empty], 78, &["empty.avi", "empty"]),
+        ("folder as video", &["--model", &model, "--source", &folder_as_video], 78, &["is a folder", "images://"]),
+        ("unknown codec", &["--model", &model, "--source", &codec], 78, &["codec.avi", "there is no", "decoder"]),
         ("noise as video", &["--model", &model, "--source", &noise], 78, &["noise.avi"]),
         ("unknown kind of source", &["--model", &model, "--source", "ftp://x"], 78, &["ftp://x", "rtsp://"]),
         ("missing config", &["--config", &path("gone.toml")], 78, &["gone.toml"]),
@@ -92,6 +102,65 @@ fn bad_input_gives_one_clear_message() {
         }
         assert!(!log.contains("panicked") && !log.contains("backtrace"), "{what}: {log}");
     }
+}
+
+/// The default footage, said to be of a codec that nobody knows.
+fn footage_of_an_unknown_codec() -> Vec<u8> {
+    let mut bytes = fs::read(part("footage/vtest.avi")).unwrap();
+    bytes.truncate(100_000);
+    for at in 0..bytes.len() - 4 {
+        if bytes[at..at + 4].eq_ignore_ascii_case(b"div3") {
+            bytes[at..at + 4].copy_from_slice(b"ZQ9X");
+        }
+    }
+    bytes
+}
+
+/// A file that this user may not read. Root may read everything, so for root the program runs as another user.
+#[test]
+fn files_that_may_not_be_read_are_named() {
+    let program = env!("CARGO_BIN_EXE_sightd");
+    if !as_nobody("test").args(["-x", program]).status().unwrap().success() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "left out: files_that_may_not_be_read_are_named needs a checkout that every user may read"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::copy(reference_model(), path("model.onnx")).unwrap();
+    fs::copy(part("models/ssdlite-mobilenet-v2.toml"), path("model.toml")).unwrap();
+    for name in ["video.avi", "locked.onnx", "locked.toml"] {
+        fs::write(path(name), "x").unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let text = |name: &str| path(name).display().to_string();
+    let video = format!("file://{}", text("video.avi"));
+    for (arguments, name) in [
+        (["run", "--model", &text("model.onnx"), "--source", &video], "video.avi"),
+        (["run", "--source", "test://smpte", "--model", &text("locked.onnx")], "locked.onnx"),
+        (["check", "--config", &text("locked.toml"), "", ""], "locked.toml"),
+    ] {
+        let arguments: Vec<_> = arguments.into_iter().filter(|argument| !argument.is_empty()).collect();
+        let mut command = as_nobody(program);
+        command.args(arguments).env("SIGHTD__HTTP__LISTEN", "127.0.0.1:0").current_dir(root());
+        let output = command.output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{name}: {log}");
+        assert!(log.contains(name) && log.contains("Permission denied"), "{name}: {log}");
+    }
+}
+
+/// `program`, without the right to read everything, which root has.
+fn as_nobody(program: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]);
+    command
 }
 
 #[test]

@@ -6,11 +6,8 @@ use sightd::{
     decode,
     detect::{DetectArgs, run},
     infer,
-    model::{
-        Model,
-        import::{ImportOptions, import, write},
-        load,
-    },
+    manifest::Model,
+    model::import::{ImportOptions, import, write},
 };
 use std::{
     fs,
@@ -22,7 +19,7 @@ use tempfile::TempDir;
 fn default_model(folder: &TempDir) -> Model {
     let options = ImportOptions { name: Some("ssdlite-mobilenet-v2".into()), ..ImportOptions::default() };
     let imported = import(&part("weights/coco-ssd/model.json"), &options).unwrap();
-    load(&write(&imported, &folder.path().join("model.onnx")).unwrap().onnx).unwrap()
+    write(&imported, &folder.path().join("model.onnx")).unwrap().model
 }
 
 fn args(images: &[&Path]) -> DetectArgs {

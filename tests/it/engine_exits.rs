@@ -6,6 +6,7 @@ use crate::{
     support::root,
 };
 use serde_json::Value;
+use sightd::manifest::Model;
 use std::{fs, path::Path};
 
 /// A configuration with a test picture, `[runtime]` as given, and the model at `model`.
@@ -60,7 +61,7 @@ fn a_required_provider_that_is_not_compiled_in_is_exit_78() {
 #[test]
 fn a_run_beyond_its_deadline_is_exit_75() {
     let folder = tempfile::tempdir().unwrap();
-    let (model, manifest) = slow_model(folder.path());
+    let Model { path: model, manifest, .. } = slow_model(folder.path());
     fs::write(model.with_extension("toml"), toml::to_string(&manifest).unwrap()).unwrap();
     let config = configuration(folder.path(), model.to_str().unwrap(), "deadline = \"100 ms\"");
     let (code, log) = run_to_end(&["run", "--config", &config]);

@@ -29,7 +29,7 @@ fn what_was_written_loads_with_and_without_the_file_beside_it() {
     let imported = default_model();
     let written = write(&imported, &out).expect("the model is written");
     let beside = load(&out).expect("the pair loads");
-    assert_eq!(beside.manifest, written.manifest);
+    assert_eq!(beside.manifest, written.model.manifest);
     std::fs::remove_file(&written.toml).expect("the manifest goes");
     let embedded = load(&out).expect("the file alone loads");
     assert_eq!(embedded.manifest, imported.manifest);
@@ -60,7 +60,7 @@ fn differences(imported: &Imported) -> Option<[f32; 2]> {
     let written = write(imported, &folder.path().join("ssd.onnx")).expect("the model is written");
     let config = Config::default();
     let runtime = Runtime::load(&config).expect("ONNX Runtime");
-    let mut engine = runtime.open(&config, &written.onnx, &written.manifest, &|_| {}).expect("the model opens");
+    let mut engine = runtime.open(&config, &written.model, &|_| {}).expect("the model opens");
     engine.input().copy_from_slice(&read_f32(&data.join("humans_0.tf1.chw.f32")));
     engine.run().expect("the model runs");
     Some([("raw_boxes", "humans_0.raw.f32"), ("logits", "humans_0.logits.f32")].map(|(output, file)| {

@@ -38,10 +38,10 @@ fn run(folder: &Path, graph: Graph, options: &ImportOptions, picture: &[f32]) ->
     let written = write(&imported, &folder.join("imported.onnx")).unwrap();
     let config = infer::Config::default();
     let runtime = Runtime::load(&config).unwrap();
-    let mut engine = runtime.open(&config, &written.onnx, &written.manifest, &|_| {}).unwrap();
+    let mut engine = runtime.open(&config, &written.model, &|_| {}).unwrap();
     engine.input().copy_from_slice(picture);
     engine.run().unwrap();
-    let outputs = written.manifest.decode.outputs().map(|name| {
+    let outputs = written.model.manifest.decode.outputs().map(|name| {
         let tensor = engine.output(name).unwrap();
         (name.to_owned(), tensor.shape.to_vec(), tensor.data.to_vec())
     });
@@ -67,7 +67,7 @@ fn labels(folder: &Path) -> ImportOptions {
 
 /// The detections at a score that leaves many, boxes as corners.
 fn decoded(run: &Run, score: f32, overlaps: Overlaps) -> Vec<(u32, f32, [f32; 4])> {
-    let manifest = &run.written.manifest;
+    let manifest = &run.written.model.manifest;
     let rules = Config { score: score.try_into().unwrap(), overlaps, ..Config::default() };
     let thresholds = Thresholds::resolve(&rules, &manifest.labels).unwrap();
     let mut found = Vec::new();
@@ -304,7 +304,7 @@ fn an_import_of_an_import_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let net = Net::random(5, CLASSES + 1);
     let (first, run) = run(folder.path(), zoo(&net, "Sigmoid"), &labels(folder.path()), &picture());
-    let again = import(&run.written.onnx, &ImportOptions::default()).unwrap();
+    let again = import(&run.written.model.path, &ImportOptions::default()).unwrap();
     assert_eq!(bytes_of(&again), bytes_of(&first));
     assert_eq!(again.manifest, first.manifest);
 }

@@ -56,9 +56,9 @@ fn run(file: &Path, data: &Path) -> (Box<dyn Engine>, Manifest) {
     let folder = tempfile::tempdir().unwrap();
     let written = write(&import(file, &ImportOptions::default()).unwrap(), &folder.path().join("lone.onnx")).unwrap();
     fs::remove_file(&written.toml).unwrap();
-    let model = load(&written.onnx).unwrap();
+    let model = load(&written.model.path).unwrap();
     let config = Config::default();
-    let mut engine = Runtime::load(&config).unwrap().open(&config, &model.path, &model.manifest, &|_| {}).unwrap();
+    let mut engine = Runtime::load(&config).unwrap().open(&config, &model, &|_| {}).unwrap();
     engine.input().copy_from_slice(&read_f32(&data.join("humans_0.tf1.chw.f32")));
     engine.run().unwrap();
     (engine, model.manifest)

@@ -1,7 +1,7 @@
 //! The same model and picture on every ONNX Runtime that set-up fetched, each in a process of its own, since a process
 //! can load only one.
 
-use crate::support::{again, coco_ssd, read_f32, role, root, shared};
+use crate::support::{again, coco_ssd, read_f32, role, root, shared, unread_model};
 use serde::{Deserialize, Serialize};
 use sightd::{
     decode::{Decoder, Fraction, Thresholds},
@@ -47,15 +47,14 @@ const MARK: &str = "row: ";
 fn one_library(data: &Path) -> Row {
     let config = Config::default();
     let runtime = Runtime::load(&config).unwrap();
-    let model = data.join("ssdlite_mobilenet_v2_coco.onnx");
-    let manifest = coco_ssd();
-    let mut engine = runtime.open(&config, &model, &manifest, &|_| {}).unwrap();
+    let model = unread_model(&data.join("ssdlite_mobilenet_v2_coco.onnx"), coco_ssd());
+    let mut engine = runtime.open(&config, &model, &|_| {}).unwrap();
     engine.input().copy_from_slice(&read_f32(&data.join("humans_0.tf1.chw.f32")));
     engine.run().unwrap();
     let mut found = Vec::new();
-    Decoder::new(&manifest).unwrap().decode(&*engine, &thresholds(), &mut found).unwrap();
+    Decoder::new(&model.manifest).unwrap().decode(&*engine, &thresholds(), &mut found).unwrap();
     let required: Config = toml::from_str("require = \"tensorrt\"").unwrap();
-    let refusal = runtime.open(&required, &model, &manifest, &|_| {}).err().unwrap();
+    let refusal = runtime.open(&required, &model, &|_| {}).err().unwrap();
     assert_eq!(refusal.remedy(), Remedy::Reconfigure);
     let provider = |p: &ProviderStatus| (p.name.clone(), format!("{:?}", p.state), p.reason.clone(), p.nodes);
     Row {
@@ -247,7 +246,7 @@ fn an_order_without_the_cpu_and_one_that_ends_with_another() {
     let Some(model) = shared(MODEL) else { return };
     let open = |text: &str| {
         let config: Config = toml::from_str(text).unwrap();
-        Runtime::load(&config).unwrap().open(&config, &model, &coco_ssd(), &|_| {})
+        Runtime::load(&config).unwrap().open(&config, &unread_model(&model, coco_ssd()), &|_| {})
     };
     let error = open("providers = [\"tensorrt\", \"cuda\"]").err().unwrap();
     assert_eq!(error.remedy(), Remedy::Reconfigure);

@@ -1,7 +1,7 @@
 //! `sightd setup-runtime` on the real archives that set-up fetched, and on what people name by mistake.
 
 use crate::support::part;
-use sightd::infer::sha256_of;
+use sightd::model::sha256_of;
 use std::{
     fs::{self, File},
     io::{Read, Write},

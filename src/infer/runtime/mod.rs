@@ -5,9 +5,12 @@
 
 mod library;
 pub(super) mod log;
+mod process;
 mod search;
 mod table;
 
+pub use process::end_process;
+pub(super) use process::give_back_memory;
 pub use search::{Attempt, Origin};
 
 use super::{Config, InferError, Watchdog};

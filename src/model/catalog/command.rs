@@ -1,6 +1,7 @@
 //! `sightd model list` and `sightd model pull`.
 
 use super::{Catalog, Network, Step, pull};
+use crate::spelling;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -82,7 +83,7 @@ pub fn run_pull(args: PullArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let pulled = pulled?;
     writeln!(out, "{}", pulled.report)?;
-    writeln!(out, "wrote   {} and {}", pulled.written.onnx.display(), pulled.written.toml.display())?;
+    writeln!(out, "wrote   {} and {}", pulled.written.model.path.display(), pulled.written.toml.display())?;
     Ok(())
 }
 
@@ -100,6 +101,6 @@ fn bar(name: &str, bytes: u64) -> ProgressBar {
 
 fn unknown(catalog: &Catalog, name: &str) -> anyhow::Error {
     let names = catalog.networks.iter().flat_map(Network::names);
-    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name)).unwrap_or_default();
-    anyhow!("no network {name:?} in the catalogue; the nearest is {nearest}. `sightd model list` shows all")
+    let hint = spelling::hint(spelling::nearest(name, names));
+    anyhow!("no network {name:?} in the catalogue{hint} (`sightd model list` shows all)")
 }

@@ -83,10 +83,10 @@ pub enum CheckError {
 /// [`CheckError`].
 pub fn self_check(written: &Written) -> Result<Checked, CheckError> {
     let (runtime, mut engine) = open(written)?;
-    paint(engine.input(), written.manifest.input.width as usize);
+    paint(engine.input(), written.model.manifest.input.width as usize);
     engine.run()?;
     let mut outputs = Vec::new();
-    for name in written.manifest.decode.outputs() {
+    for name in written.model.manifest.decode.outputs() {
         let tensor = engine.output(name).ok_or_else(|| decode::DecodeError::MissingOutput(name.to_owned()))?;
         if !tensor.data.iter().all(|v| v.is_finite()) {
             return Err(CheckError::NotFinite(name.to_owned()));
@@ -95,7 +95,7 @@ pub fn self_check(written: &Written) -> Result<Checked, CheckError> {
         let most = tensor.data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         outputs.push(Range { name: name.to_owned(), shape: tensor.shape.to_vec(), least, most });
     }
-    decode_once(&written.manifest, &*engine)?;
+    decode_once(&written.model.manifest, &*engine)?;
     Ok(Checked { runtime: runtime.version().to_owned(), outputs })
 }
 
@@ -112,11 +112,11 @@ pub fn verify(written: &Written, reference: &Path) -> Result<Vec<Difference>, Ch
         _ => Err(CheckError::Reference { path: path.clone(), name: name.to_owned(), wanted, found: npz.contents() }),
     };
     let (_, mut engine) = open(written)?;
-    let input = array(&written.manifest.input.name, engine.input().len())?;
+    let input = array(&written.model.manifest.input.name, engine.input().len())?;
     engine.input().copy_from_slice(input);
     engine.run()?;
     let mut differences = Vec::new();
-    for name in written.manifest.decode.outputs() {
+    for name in written.model.manifest.decode.outputs() {
         let ours = engine.output(name).ok_or_else(|| decode::DecodeError::MissingOutput(name.to_owned()))?;
         let theirs = array(name, ours.data.len())?;
         let largest = ours.data.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -129,7 +129,7 @@ fn open(written: &Written) -> Result<(Runtime, Box<dyn Engine>), CheckError> {
     // On the CPU: a GPU's engine would take minutes to build.
     let config = infer::Config { providers: infer::Provider::Cpu.into(), ..infer::Config::default() };
     let runtime = Runtime::load(&config)?;
-    let engine = runtime.open(&config, &written.onnx, &written.manifest, &|_| {})?;
+    let engine = runtime.open(&config, &written.model, &|_| {})?;
     Ok((runtime, engine))
 }
 

@@ -9,10 +9,8 @@ use crate::{
     detection::Detection,
     geometry::Size,
     infer::{self, InferError, Runtime},
-    model::{
-        Model,
-        still::{StillDetector, StillError},
-    },
+    manifest::Model,
+    network::{Network, NetworkError},
     photo::{self, Orientation, PhotoError},
     source::scale::{self, RawFormat, ScaleError, Scaler},
 };
@@ -73,12 +71,12 @@ pub enum LookError {
     },
     /// The network could not be run.
     #[error(transparent)]
-    Still(#[from] StillError),
+    Network(#[from] NetworkError),
 }
 
 impl From<InferError> for LookError {
     fn from(error: InferError) -> Self {
-        Self::Still(error.into())
+        Self::Network(error.into())
     }
 }
 
@@ -95,7 +93,7 @@ pub(super) struct Looker<'a> {
 
 /// One engine with what brings pictures to its size.
 struct Worker {
-    detector: StillDetector,
+    network: Network,
     /// The live path's scaler, if that is asked for.
     scaler: Option<Scaler>,
 }
@@ -105,7 +103,7 @@ impl Looker<'_> {
     /// error is a terminal.
     pub fn look_at_all(&self, jobs: usize) -> Result<(Vec<Found>, String), LookError> {
         let mut workers = vec![self.worker()?];
-        let provider = workers[0].detector.info().active_provider().to_owned();
+        let provider = workers[0].network.provider().to_string();
         for _ in 1..jobs {
             workers.push(self.worker()?);
         }
@@ -130,7 +128,7 @@ impl Looker<'_> {
                     .map_err(|error| LookError::Scale { path: self.folder.clone(), error })?,
             ),
         };
-        Ok(Worker { detector: StillDetector::open(&self.runtime, &self.config, self.model)?, scaler })
+        Ok(Worker { network: Network::open(&self.runtime, &self.config, self.model)?, scaler })
     }
 
     /// One engine's work: picture after picture while there are any.
@@ -162,7 +160,7 @@ impl Looker<'_> {
         }
         let decode = |bytes: &[u8]| photo::decode(bytes, Orientation::AsStored).map_err(broken);
         match &mut worker.scaler {
-            None => worker.detector.detect(&decode(&bytes)?, thresholds, found)?,
+            None => worker.network.look_at_still(&decode(&bytes)?, thresholds, found)?,
             Some(scaler) => {
                 let picture = match photo::Format::of(&bytes).map_err(broken)? {
                     photo::Format::Jpeg => scale::Image::Jpeg(bytes.into()),
@@ -172,9 +170,9 @@ impl Looker<'_> {
                     }
                 };
                 let pixels = scaler.scale(picture).map_err(|error| LookError::Scale { path, error })?;
-                worker.detector.detect_scaled(&pixels, thresholds, found)?;
+                worker.network.look(&pixels, thresholds, found)?
             }
-        }
+        };
         Ok(())
     }
 

@@ -12,8 +12,9 @@ pub mod score;
 pub use look::LookError;
 pub use report::Report;
 
-use super::{Model, find};
+use super::find;
 use crate::infer::{self, Build, Runtime};
+use crate::manifest::Model;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use dataset::{Dataset, Found};

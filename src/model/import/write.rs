@@ -2,7 +2,7 @@
 
 use super::Imported;
 use super::error::{Fault, ImportError};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Model};
 use crate::model::load::{hex, manifest_path};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -12,12 +12,10 @@ use std::path::{Path, PathBuf};
 /// The files that were written.
 #[derive(Debug)]
 pub struct Written {
-    /// The ONNX file.
-    pub onnx: PathBuf,
-    /// Its manifest.
+    /// The ONNX file and its manifest.
+    pub model: Model,
+    /// The manifest's file.
     pub toml: PathBuf,
-    /// The manifest, with the file's SHA-256.
-    pub manifest: Manifest,
 }
 
 /// Writes `imported` to `out` and its manifest beside it, with the extension `toml`.
@@ -29,10 +27,10 @@ pub fn write(imported: &Imported, out: &Path) -> Result<Written, ImportError> {
     let toml = manifest_path(out);
     // The manifest last: until it is there, its SHA-256 tells that the pair is not complete.
     let sha256 = write_whole(out, |file| imported.onnx.write_to(file)).map_err(failed)?;
-    let manifest = Manifest { sha256: Some(sha256), ..imported.manifest.clone() };
+    let manifest = Manifest { sha256: Some(sha256.clone()), ..imported.manifest.clone() };
     let text = toml::to_string_pretty(&manifest).map_err(|e| failed(e.into()))?;
     write_whole(&toml, |file| file.write_all(text.as_bytes())).map_err(failed)?;
-    Ok(Written { onnx: out.to_owned(), toml, manifest })
+    Ok(Written { model: Model { path: out.to_owned(), sha256, manifest, stands_in_for: None }, toml })
 }
 
 /// Lets `content` write a file beside `path`, which then takes that place; its SHA-256.

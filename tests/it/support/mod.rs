@@ -4,7 +4,7 @@ pub mod counting;
 pub mod small_net;
 
 use sightd::{
-    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
+    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest, Model},
     model::import::Imported,
 };
 use std::{
@@ -68,6 +68,11 @@ pub fn coco_ssd() -> Manifest {
             },
         },
     }
+}
+
+/// The file at `path` as the model that `manifest` describes, unread: the checksum is left empty.
+pub fn unread_model(path: &Path, manifest: Manifest) -> Model {
+    Model { path: path.to_owned(), sha256: String::new(), manifest, stands_in_for: None }
 }
 
 /// A file that set-up fetched, which tests may require: `weights/...`, `footage/...`, `lib/...`.

@@ -1,0 +1,18 @@
+//! What the libraries' C and C++ code asks of the process as a whole.
+
+use std::io::{self, Write};
+
+/// Gives memory that is free, yet still held by the allocator, back to the system. Opening a model takes much more
+/// than its session keeps, and glibc's heap, once grown, does not shrink by itself below what is still in use.
+pub(in crate::infer) fn give_back_memory() {
+    // SAFETY: malloc_trim only walks the allocator's own free lists, under its locks.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Ends the process with `code`, without the exit handlers and destructors of the loaded libraries: where a thread is
+/// still inside one of them, in a run or in a driver that does not answer, those crash or wait for ever.
+pub fn end_process(code: u8) -> ! {
+    let _ = io::stdout().flush(); // there is nobody left to tell
+    // SAFETY: _exit takes any number and does not return.
+    unsafe { libc::_exit(code.into()) }
+}
