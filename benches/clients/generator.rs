@@ -17,11 +17,13 @@ use tokio_tungstenite::{client_async, tungstenite::Message};
 
 /// The first argument of a process that is the clients.
 pub const ROLE: &str = "clients";
-/// How many of the WebSocket clients are slow, and how long they take for each message.
-const SLOW: usize = 10;
+/// One in how many WebSocket clients is slow, and how long a slow one takes for each message.
+const SLOW_ONE_IN: usize = 100;
 const SLOW_FOR: Duration = Duration::from_millis(125);
 /// What the kernel may hold for a slow client, so that it is late soon.
 const SLOW_BUFFER: u32 = 16 * 1024;
+/// How long a client that did not read reads when the phase is over.
+const LEFT_OVER: Duration = Duration::from_secs(1);
 const READY: &str = "ready";
 
 /// What the clients look at.
@@ -29,6 +31,8 @@ const READY: &str = "ready";
 pub enum Kind {
     /// Scenes, by WebSocket.
     Scenes,
+    /// Scenes, by WebSocket, of which nothing is read before the phase is over.
+    Unread,
     /// Pictures, by MJPEG.
     Pictures,
 }
@@ -37,12 +41,16 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Scenes => "WebSockets",
+            Self::Unread => "that never read",
             Self::Pictures => "MJPEG",
         }
     }
 
     fn parse(name: &str) -> anyhow::Result<Self> {
-        [Self::Scenes, Self::Pictures].into_iter().find(|kind| kind.name() == name).context("no such kind of clients")
+        [Self::Scenes, Self::Unread, Self::Pictures]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .context("no such kind of clients")
     }
 }
 
@@ -55,8 +63,9 @@ pub struct Report {
     /// The fewest that a client of normal speed got.
     pub least: u64,
     pub bytes: u64,
-    /// Slow clients, how many of them were told of a loss, and how many scenes these said.
+    /// Slow clients, how many of them were told of a loss or let go, how many were told, and how many scenes these said.
     pub slow: usize,
+    pub slow_answered: usize,
     pub slow_told: usize,
     pub slow_lost: u64,
     /// Scenes that clients of normal speed were told they lost.
@@ -116,7 +125,11 @@ pub async fn run(arguments: &[String]) -> anyhow::Result<()> {
     let (kind, clients) = (Kind::parse(kind)?, clients.parse::<usize>()?);
     let length = Duration::from_secs(seconds.parse()?);
     let (begin, begun) = watch::channel(None);
-    let slow = if kind == Kind::Scenes { SLOW.min(clients) } else { 0 };
+    let slow = match kind {
+        Kind::Scenes => clients / SLOW_ONE_IN,
+        Kind::Unread => clients,
+        Kind::Pictures => 0,
+    };
     let mut tasks = JoinSet::new();
     for index in 0..clients {
         let begun = begun.clone();
@@ -126,6 +139,11 @@ pub async fn run(arguments: &[String]) -> anyhow::Result<()> {
                 let (socket, _) = client_async(format!("ws://{address}/ws"), socket).await?;
                 let pause = if index < slow { SLOW_FOR } else { Duration::ZERO };
                 tasks.spawn(scenes(socket, pause, begun));
+            }
+            Kind::Unread => {
+                let socket = connect(address, true).await?;
+                let (socket, _) = client_async(format!("ws://{address}/ws"), socket).await?;
+                tasks.spawn(unread(socket, begun));
             }
             Kind::Pictures => drop(tasks.spawn(pictures(address.clone(), begun))),
         }
@@ -161,6 +179,18 @@ struct Tally {
     let_go: bool,
 }
 
+impl Tally {
+    /// Counts a message: a scene, or how many were lost.
+    fn count(&mut self, text: &str) -> anyhow::Result<()> {
+        self.bytes += text.len() as u64;
+        match text.strip_prefix(r#"{"type":"lost","count":"#) {
+            Some(rest) => self.lost += rest.trim_end_matches('}').parse::<u64>()?,
+            None => self.received += 1,
+        }
+        Ok(())
+    }
+}
+
 impl Report {
     fn add(&mut self, tally: &Tally) {
         self.connected += 1;
@@ -169,6 +199,7 @@ impl Report {
         self.let_go += usize::from(tally.let_go);
         if tally.is_slow {
             self.slow_told += usize::from(tally.lost > 0);
+            self.slow_answered += usize::from(tally.lost > 0 || tally.let_go);
             self.slow_lost += tally.lost;
         } else {
             self.least = self.least.min(tally.received);
@@ -203,13 +234,30 @@ async fn scenes(
             break;
         };
         if let Message::Text(text) = message {
-            tally.bytes += text.len() as u64;
-            match text.strip_prefix(r#"{"type":"lost","count":"#) {
-                Some(rest) => tally.lost += rest.trim_end_matches('}').parse::<u64>()?,
-                None => tally.received += 1,
-            }
+            tally.count(&text)?;
             if !pause.is_zero() {
                 sleep_until((Instant::now() + pause).min(end)).await;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// One client of `/ws` that reads nothing until the phase is over, and then what there is.
+async fn unread(
+    mut socket: tokio_tungstenite::WebSocketStream<TcpStream>,
+    begun: watch::Receiver<Option<Instant>>,
+) -> anyhow::Result<Tally> {
+    sleep_until(end(begun).await?).await;
+    let mut tally = Tally { is_slow: true, ..Tally::default() };
+    let enough = Instant::now() + LEFT_OVER;
+    while let Ok(message) = timeout_at(enough, socket.next()).await {
+        match message {
+            Some(Ok(Message::Text(text))) => tally.count(&text)?,
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => {
+                tally.let_go = true;
+                break;
             }
         }
     }

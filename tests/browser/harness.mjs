@@ -88,3 +88,11 @@ export async function boxesDrawn(page, camera) {
     camera,
   );
 }
+
+/** Whether a camera's picture differs from itself half a second later. */
+export async function moves(page, camera) {
+  const look = () => page.locator(`[data-camera="${camera}"] canvas`).evaluate((canvas) => canvas.toDataURL());
+  const before = await look();
+  await page.waitForTimeout(500);
+  return before !== (await look());
+}

@@ -1,14 +1,14 @@
 // First visit: the live picture moves, persons are boxed; then filters, layouts, colours, phone and accessibility.
 
 import assert from "node:assert/strict";
-import { accessible, boxesDrawn, run, shot, url } from "./harness.mjs";
+import { accessible, boxesDrawn, moves, run, shot, url } from "./harness.mjs";
 
 await run(async (page) => {
   await page.goto(url);
   await boxesDrawn(page, "front");
   await boxesDrawn(page, "yard");
   await page.waitForSelector("#link[data-state=live]");
-  assert(await moves(page), "the live picture does not move");
+  assert(await moves(page, "front"), "the live picture does not move");
   await page.click("#log summary");
   await page.waitForSelector("#log-lines li");
   await page.waitForSelector("#machine .gauge");
@@ -51,11 +51,3 @@ await run(async (page) => {
   await page.waitForTimeout(1200);
   await shot(page, "wall");
 });
-
-/** Whether the picture differs from itself half a second later. */
-async function moves(page) {
-  const look = () => page.evaluate(() => document.querySelector('[data-camera="front"] canvas').toDataURL());
-  const before = await look();
-  await page.waitForTimeout(500);
-  return before !== (await look());
-}

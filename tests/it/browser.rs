@@ -184,6 +184,13 @@ async fn a_first_visit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_are_boxed_in_real_footage() {
+    let daemon = Program::on_footage();
+    let url = tokio::task::block_in_place(|| daemon.url());
+    scenario("footage", &url, async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_and_boxes_are_in_step() {
     let sight = Sight::start(COUNTERS);
     scenario("in-step", &sight.url, async |_| {}).await;
