@@ -1,7 +1,7 @@
 //! Files, pictures and test patterns.
 
-use super::{Bench, Load, PATIENCE, is_alone, is_long, video};
-use crate::support::part;
+use super::{Bench, Load, PATIENCE, is_alone, video};
+use crate::support::{is_long, part};
 use bytes::Bytes;
 use sightd::{
     camera::CameraState,

@@ -146,8 +146,3 @@ impl Load {
         assert!(after.kib < self.kib + 4 * 1024, "memory: {self:?} {after:?}");
     }
 }
-
-/// Whether this is a long run (`make long`).
-fn is_long() -> bool {
-    std::env::var_os("SIGHTD_LONG").is_some()
-}

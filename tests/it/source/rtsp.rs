@@ -1,7 +1,7 @@
 //! A network camera that goes away in every way, served by GStreamer's own RTSP server.
 
-use super::{Bench, Load, PATIENCE, is_alone, is_long};
-use crate::support::root;
+use super::{Bench, Load, PATIENCE, is_alone};
+use crate::support::{is_long, root};
 use sightd::{
     camera::{CameraState, CameraStatus},
     geometry::Size,

@@ -75,6 +75,11 @@ pub fn unread_model(path: &Path, manifest: Manifest) -> Model {
     Model { path: path.to_owned(), sha256: String::new(), manifest, stands_in_for: None }
 }
 
+/// Whether this is a long run (`make long`).
+pub fn is_long() -> bool {
+    std::env::var_os("SIGHTD_LONG").is_some()
+}
+
 /// A file that set-up fetched, which tests may require: `weights/...`, `footage/...`, `lib/...`.
 pub fn part(path: &str) -> PathBuf {
     root().join(".sightd").join(path)
