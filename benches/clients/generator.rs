@@ -60,8 +60,8 @@ pub struct Report {
     pub connected: usize,
     /// Scenes, or pictures.
     pub received: u64,
-    /// The fewest that a client of normal speed got.
-    pub least: u64,
+    /// The fewest that a client of normal speed got; none without such a client.
+    pub least: Option<u64>,
     pub bytes: u64,
     /// Slow clients, how many of them were told of a loss or let go, how many were told, and how many scenes these said.
     pub slow: usize,
@@ -83,9 +83,10 @@ impl Report {
             0 => String::new(),
             slow => format!("; {} of {slow} slow ones were told that they lost {}", self.slow_told, self.slow_lost),
         };
+        let least = self.least.map_or_else(String::new, |least| format!(", the least of a prompt one {least}"));
         format!(
-            "{clients} clients received {} messages ({megabytes:.1} MB), the least of a prompt one {}, lost {}, let go {}{slow}",
-            self.received, self.least, self.lost, self.let_go
+            "{clients} clients received {} messages ({megabytes:.1} MB){least}, lost {}, let go {}{slow}",
+            self.received, self.lost, self.let_go
         )
     }
 }
@@ -151,7 +152,7 @@ pub async fn run(arguments: &[String]) -> anyhow::Result<()> {
     println!("{READY}");
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     begin.send_replace(Some(Instant::now() + length));
-    let mut report = Report { least: u64::MAX, slow, ..Report::default() };
+    let mut report = Report { slow, ..Report::default() };
     while let Some(tally) = tasks.join_next().await {
         report.add(&tally??);
     }
@@ -202,7 +203,7 @@ impl Report {
             self.slow_answered += usize::from(tally.lost > 0 || tally.let_go);
             self.slow_lost += tally.lost;
         } else {
-            self.least = self.least.min(tally.received);
+            self.least = Some(self.least.map_or(tally.received, |least| least.min(tally.received)));
             self.lost += tally.lost;
         }
     }
