@@ -126,6 +126,6 @@ if ! cmp -s "$here/schemathesis.txt" "$store/schemathesis/.complete"; then
     --require-hashes -r "$here/schemathesis.txt"
   cp "$here/schemathesis.txt" "$store/schemathesis/.complete"
 fi
-# Debian's Chromium is driven; Playwright's own browsers are never fetched.
-unpack browser/node_modules/playwright-core playwright-core 1.64.1 1 'package/*'
+# Debian's Chromium is driven; Playwright's own browsers are never fetched. 1.55 runs on Debian 12's Node 18; later ones do not.
+unpack browser/node_modules/playwright-core playwright-core 1.55.1 1 'package/*'
 unpack browser/node_modules/axe-core axe-core 4.14.1 1 'package/axe.min.js' 'package/package.json'

@@ -116,6 +116,9 @@ fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&bytes(&files.cert)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(unfit(&files.cert, "certificate"))?;
+    if chain.is_empty() {
+        return Err(unfit(&files.cert, "certificate")(pem::Error::NoItemsFound));
+    }
     let key = PrivateKeyDer::from_pem_slice(&bytes(&files.key)?).map_err(unfit(&files.key, "private key"))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
