@@ -4,20 +4,12 @@
 # description: cargo run -- openapi > docs/openapi.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-program=${SIGHTD:-target/debug/sightd}
 folder=/tmp/sightd-examples # answers show where the footage lies: a place that says nothing of this machine
 mkdir -p "$folder"
 cp .sightd/footage/vtest.avi "$folder/street.avi"
-SIGHTD__RUNTIME__PROVIDERS=cpu "$program" run --listen 127.0.0.1:0 --source "file://$folder/street.avi?loop" \
-  --model .sightd/models/ssdlite-mobilenet-v2.onnx >"$folder/log" 2>&1 &
-daemon=$!
-trap 'kill "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; rm -rf "$folder"' EXIT
-url=
-for _ in $(seq 600); do
-  url=$(grep -ao 'http://127.0.0.1:[0-9]*' "$folder/log" | head -n 1) || true
-  [ -n "$url" ] && curl --silent --fail "$url/readyz" >/dev/null && break
-  sleep 0.1
-done
+export SIGHTD__RUNTIME__PROVIDERS=cpu
+. scripts/daemon.sh
+daemon "$folder" --source "file://$folder/street.avi?loop"
 python3 - "$url" src/publish/http/examples.json <<'PYTHON'
 import json, sys, urllib.request
 url, path = sys.argv[1:]

@@ -10,18 +10,8 @@ python=.sightd/schemathesis/bin/python
 folder=$(mktemp -d)
 
 if ! [ -x "$program" ]; then cargo build --locked --quiet --bin sightd; fi
-"$program" run --listen 127.0.0.1:0 --source test://ball --model .sightd/models/ssdlite-mobilenet-v2.onnx \
-  >"$folder/log" 2>&1 &
-daemon=$!
-trap 'kill "$daemon" 2>/dev/null; wait "$daemon" 2>/dev/null; rm -rf "$folder"' EXIT
-
-url=
-for _ in $(seq 600); do
-  url=$(grep -ao 'http://127.0.0.1:[0-9]*' "$folder/log" | head -n 1) || true
-  [ -n "$url" ] && curl --silent --fail "$url/readyz" >/dev/null && break
-  kill -0 "$daemon" 2>/dev/null || { cat "$folder/log"; exit 1; }
-  sleep 0.1
-done
+. scripts/daemon.sh
+daemon "$folder" --source test://ball
 
 status=0
 timeout --foreground --signal=INT "$((seconds + 120))" \

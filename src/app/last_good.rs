@@ -48,11 +48,11 @@ pub struct LastGood {
 /// # Errors
 /// When none has worked yet.
 pub fn sources() -> Result<Sources, Failure> {
-    let file = folder().join("config.toml");
+    let folder = folder();
+    let file = folder.join("config.toml");
     if file.exists() {
         Ok(Sources { file: Some(file), flags: Vec::new() })
     } else {
-        let folder = folder();
         Err(Failure::Config(anyhow!("--last-good: no run has proved itself yet, {} is not there", folder.display())))
     }
 }
