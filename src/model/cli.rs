@@ -67,7 +67,7 @@ impl ModelCommand {
             Self::Pull(args) => catalog::run_pull(args, out),
             Self::Import(args) => run_import(args, out),
             Self::Inspect(args) => inspect::run_inspect(&args, out),
-            Self::Eval(args) => eval::run(&args, out),
+            Self::Eval(args) => eval::run_eval(&args, out),
         }
     }
 }
@@ -112,7 +112,7 @@ fn verify(written: &Written, reference: &Path, out: &mut dyn Write) -> anyhow::R
     for difference in &differences {
         writeln!(out, "verified {} to within {:.1e}", difference.name, difference.largest)?;
     }
-    let worst = differences.iter().map(|d| d.largest).fold(0.0, f32::max);
+    let worst = differences.iter().map(|d| d.largest).max_by(f32::total_cmp).unwrap_or(0.0);
     ensure!(
         worst <= TOLERANCE,
         "the outputs differ from {} by {worst}; at most {TOLERANCE} passes",

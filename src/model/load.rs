@@ -1,9 +1,8 @@
 //! Opens a model for the daemon: finds its manifest and checks that the file is the one described.
 
-use super::onnx::{MANIFEST_KEY, proto};
+use super::onnx::{self, MANIFEST_KEY};
 use crate::manifest::{Manifest, Model};
 use bytes::Bytes;
-use prost::Message;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
@@ -96,11 +95,6 @@ pub fn manifest_path(onnx: &Path) -> PathBuf {
     onnx.with_extension("toml")
 }
 
-/// SHA-256 in lower-case hex.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 /// Lower-case hex.
 pub(super) fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -130,11 +124,8 @@ fn parse(text: &str, path: &Path) -> Result<Manifest, LoadError> {
 
 fn embedded(path: &Path) -> Result<Manifest, LoadError> {
     let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let malformed = |why: String| LoadError::Malformed { path: path.to_owned(), why };
-    let model = proto::Model::decode(Bytes::from(bytes)).map_err(|e| malformed(e.to_string()))?;
-    if model.graph.is_none() {
-        return Err(malformed("it holds no graph".into()));
-    }
+    let model = onnx::read(&Bytes::from(bytes))
+        .map_err(|e| LoadError::Malformed { path: path.to_owned(), why: e.to_string() })?;
     let text = model.metadata(MANIFEST_KEY).ok_or_else(|| LoadError::NoManifest(path.to_owned()))?;
     parse(text, path)
 }

@@ -123,6 +123,11 @@ fn an_import_is_verified_against_given_outputs() {
     npz(&reference, &[("image", &image), ("raw_boxes", &boxes), ("logits", &logits)]);
     let differences = verify(&written, &reference).expect("the model runs");
     assert!(differences.len() == 2 && differences.iter().all(|d| d.largest < 1e-4), "{differences:?}");
+    let mut broken = logits.clone();
+    broken[7] = f32::NAN;
+    npz(&reference, &[("image", &image), ("raw_boxes", &boxes), ("logits", &broken)]);
+    let differences = verify(&written, &reference).expect("the model runs");
+    assert!(differences[1].largest.is_nan(), "what is no number is no match: {differences:?}");
     npz(&reference, &[("image", &image)]);
     let error = verify(&written, &reference).expect_err("outputs are missing").to_string();
     assert!(error.contains("no array raw_boxes of 7668 values (it has image: 270000)"), "{error}");

@@ -2,7 +2,7 @@
 //! fetch broke off.
 
 use super::{Package, PullError, Registry, Step};
-use crate::model::load::sha256_hex;
+use crate::model::load::sha256_of;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -133,8 +133,7 @@ fn copy(mut from: impl Read, to: &mut File, mut done: u64, most: u64, progress: 
 }
 
 fn check(package: &Package, archive: &Path) -> Result<(), PullError> {
-    let bytes = fs::read(archive).map_err(|source| PullError::File { path: archive.to_owned(), source })?;
-    let found = sha256_hex(&bytes);
+    let found = sha256_of(archive).map_err(|source| PullError::File { path: archive.to_owned(), source })?;
     if found == package.sha256 {
         return Ok(());
     }

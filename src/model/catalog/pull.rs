@@ -199,8 +199,8 @@ fn name_in<'a>(path: &'a Path, folder: &Path) -> Option<&'a OsStr> {
 }
 
 fn copy(from: impl Read, to: &Path) -> io::Result<()> {
-    let copied = io::copy(&mut from.take(MAX_FILE), &mut File::create(to)?)?;
-    if copied == MAX_FILE {
+    let copied = io::copy(&mut from.take(MAX_FILE + 1), &mut File::create(to)?)?;
+    if copied > MAX_FILE {
         return Err(io::Error::other(format!("{} has more than {MAX_FILE} bytes", to.display())));
     }
     Ok(())

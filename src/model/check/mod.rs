@@ -39,7 +39,7 @@ pub struct Range {
 pub struct Difference {
     /// The output.
     pub name: String,
-    /// The largest absolute difference of a value.
+    /// The largest absolute difference of a value; not a number where one of both is none.
     pub largest: f32,
 }
 
@@ -119,7 +119,8 @@ pub fn verify(written: &Written, reference: &Path) -> Result<Vec<Difference>, Ch
     for name in written.model.manifest.decode.outputs() {
         let ours = engine.output(name).ok_or_else(|| decode::DecodeError::MissingOutput(name.to_owned()))?;
         let theirs = array(name, ours.data.len())?;
-        let largest = ours.data.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        // In the total order, in which a NaN is the largest: `f32::max` would pass over it.
+        let largest = ours.data.iter().zip(theirs).map(|(a, b)| (a - b).abs()).max_by(f32::total_cmp).unwrap_or(0.0);
         differences.push(Difference { name: name.to_owned(), largest });
     }
     Ok(differences)

@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// First bytes of an `.npy` file, before the two of its version.
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// The largest array that is read, in bytes.
-const MAX_ARRAY: u64 = 256 << 20;
+/// How many bytes of arrays a file may hold.
+const MAX_ARRAYS: u64 = 256 << 20;
 
 /// Why an `.npz` cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum NpzError {
     /// The archive is none.
     #[error(transparent)]
     Zip(#[from] zip::result::ZipError),
+    /// The arrays are larger than anything a network of this kind reads or makes.
+    #[error("it holds more than {} MiB of arrays; needed are only the input and the outputs", MAX_ARRAYS >> 20)]
+    TooLarge,
     /// An array is damaged or of another type.
     #[error("array {name}: {why}")]
     Array {
@@ -36,18 +39,20 @@ pub struct Npz {
 }
 
 impl Npz {
-    /// Reads all arrays of the file.
+    /// Reads all arrays of the file, of at most 256 MiB together.
     ///
     /// # Errors
     /// [`NpzError`].
     pub fn open(path: &Path) -> Result<Self, NpzError> {
         let mut archive = zip::ZipArchive::new(File::open(path)?)?;
         let mut arrays = BTreeMap::new();
+        let mut left = MAX_ARRAYS;
         for i in 0..archive.len() {
             let entry = archive.by_index(i)?;
             let name = entry.name()?.trim_end_matches(".npy").to_owned();
             let mut bytes = Vec::new();
-            entry.take(MAX_ARRAY).read_to_end(&mut bytes)?;
+            let read = entry.take(left + 1).read_to_end(&mut bytes)? as u64;
+            left = left.checked_sub(read).ok_or(NpzError::TooLarge)?;
             let values = array(&bytes).map_err(|why| NpzError::Array { name: name.clone(), why })?;
             arrays.insert(name, values);
         }

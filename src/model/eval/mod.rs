@@ -76,7 +76,7 @@ impl Resize {
 ///
 /// # Errors
 /// Those of [`evaluate`].
-pub fn run(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run_eval(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let report = evaluate(args)?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;

@@ -99,6 +99,6 @@ impl<'a> Own<'a> {
 
     fn largest(&self, ours: &[Anchor], form: impl Fn(&Anchor) -> [f32; 4]) -> f32 {
         let ours = ours.iter().flat_map(form).enumerate();
-        ours.map(|(i, ours)| (self.constant.float(i) - ours).abs()).fold(0.0, f32::max)
+        ours.map(|(i, ours)| (self.constant.float(i) - ours).abs()).max_by(f32::total_cmp).unwrap_or(0.0)
     }
 }

@@ -56,15 +56,19 @@ pub fn layout(network: &Network) -> Result<Layout, Fault> {
 /// [`Fault::Size`] and [`Fault::BadSize`] when there is no usable size.
 pub fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, Fault> {
     let [height, width] = match size {
-        Some(given) if SIZES.contains(&given) => [given, given],
-        Some(given) => {
-            let why = format!("{} to {} pixels are", SIZES.start(), SIZES.end());
-            return Err(Fault::BadSize { given, why });
-        }
+        Some(given) => [side(given.into())?; 2],
         None => fixed(graph, cut.input).or_else(|| resized_to(graph)).ok_or(Fault::Size)?,
     };
     let (scale, offset) = normalisation(graph, cut.input);
     Ok(Input { name: IMAGE.to_owned(), width, height, channels: Channels::Rgb, scale, offset })
+}
+
+/// A side of the input that is usable.
+///
+/// # Errors
+/// [`Fault::BadSize`] when it is outside [`SIZES`].
+pub fn side(given: i64) -> Result<u32, Fault> {
+    u32::try_from(given).ok().filter(|side| SIZES.contains(side)).ok_or(Fault::BadSize { side: given })
 }
 
 /// Rows and columns that the input has in the file.
@@ -76,9 +80,8 @@ fn fixed(graph: &Graph, input: &str) -> Option<[u32; 2]> {
 }
 
 fn usable(sides: &[i64]) -> Option<[u32; 2]> {
-    let sides: Vec<u32> = sides.iter().filter_map(|&s| u32::try_from(s).ok()).collect();
-    let sides: [u32; 2] = sides.try_into().ok()?;
-    sides.iter().all(|side| SIZES.contains(side)).then_some(sides)
+    let &[height, width] = sides else { return None };
+    Some([side(height).ok()?, side(width).ok()?])
 }
 
 /// Rows and columns to which the graph itself resizes pictures.

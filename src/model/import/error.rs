@@ -1,6 +1,7 @@
 //! What can go wrong in an import.
 
 use super::constant::ConstantError;
+use super::describe::SIZES;
 use crate::model::wire::WireError;
 use std::path::PathBuf;
 
@@ -80,13 +81,11 @@ pub enum Fault {
     /// The input's size is not in the file.
     #[error("its input size is not in the file: give it with --size, for example --size 300")]
     Size,
-    /// The size given is not usable.
-    #[error("--size {given} is not usable: {why}")]
+    /// A size is not usable.
+    #[error("an input of {side} pixels a side is not usable: {} to {} are handled", SIZES.start(), SIZES.end())]
     BadSize {
-        /// What was given.
-        given: u32,
-        /// Why not.
-        why: String,
+        /// The side, given or in the file.
+        side: i64,
     },
     /// No anchors of the family fit.
     #[error("no anchors fit it: {0}")]

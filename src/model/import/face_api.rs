@@ -26,7 +26,7 @@ const EPSILON: f32 = 0.001;
 
 /// Whether `json` is the list of weights of face-api's detector.
 pub fn recognises(json: &[u8]) -> bool {
-    let groups: Result<Vec<WeightGroup>, _> = serde_json::from_slice(json);
+    let groups = tfjs::parse_json::<Vec<WeightGroup>>(json);
     groups.is_ok_and(|groups| groups.iter().any(|g| g.names().any(|n| n.starts_with("MobilenetV1/"))))
 }
 

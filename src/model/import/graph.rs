@@ -4,6 +4,7 @@
 use super::constant::Constant;
 use super::error::Fault;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// One operation with one result that matters, which carries the node's name.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +58,9 @@ pub enum Filter {
 
 /// The most nodes, and the most constants, that are read; whole detectors have a few thousand.
 const MAX_NODES: usize = 1 << 16;
-/// The most operands of all nodes together.
-const MAX_OPERANDS: usize = 1 << 18;
+/// The most memory that the operands of all nodes together take, in bytes; those of whole detectors take less than two
+/// megabytes.
+const MAX_OPERANDS: usize = 32 << 20;
 
 /// Nodes and constants of one file.
 #[derive(Debug, Default)]
@@ -66,6 +68,7 @@ pub struct Graph {
     nodes: Vec<Node>,
     by_name: HashMap<String, usize>,
     constants: HashMap<String, Constant>,
+    /// Bytes that the operands of the nodes take.
     operands: usize,
 }
 
@@ -75,12 +78,12 @@ impl Graph {
     /// # Errors
     /// [`Fault::TooMany`], and [`Fault::Malformed`] when there is a node of that name.
     pub fn add(&mut self, node: Node) -> Result<(), Fault> {
-        self.operands += node.inputs.len();
+        self.operands += node.inputs.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
         if self.nodes.len() >= MAX_NODES {
             return Err(Fault::TooMany { what: "nodes", most: MAX_NODES });
         }
         if self.operands > MAX_OPERANDS {
-            return Err(Fault::TooMany { what: "operands", most: MAX_OPERANDS });
+            return Err(Fault::TooMany { what: "bytes of operands", most: MAX_OPERANDS });
         }
         if self.by_name.insert(node.name.clone(), self.nodes.len()).is_some() {
             return Err(Fault::Malformed(format!("two nodes have the name {:?}", node.name)));
@@ -97,10 +100,13 @@ impl Graph {
         if self.constants.len() >= MAX_NODES {
             return Err(Fault::TooMany { what: "constants", most: MAX_NODES });
         }
-        match self.constants.insert(name, constant) {
-            None => Ok(()),
-            Some(_) => Err(Fault::Malformed("two constants have one name".into())),
+        match self.constants.entry(name) {
+            Entry::Vacant(place) => _ = place.insert(constant),
+            Entry::Occupied(first) => {
+                return Err(Fault::Malformed(format!("two constants have the name {:?}", first.key())));
+            }
         }
+        Ok(())
     }
 
     /// Bytes that the constants take in the file.

@@ -8,6 +8,9 @@ const COCO: &str = include_str!("../../../models/labels/coco.txt");
 
 const BACKGROUND: &str = "background";
 
+/// The most classes that are accepted; the largest public datasets have some thousand.
+const MAX_CLASSES: usize = 1 << 16;
+
 /// The names of the classes, as a user gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Labels {
@@ -21,8 +24,11 @@ pub enum Labels {
 /// Of `given`, the background may be left out.
 ///
 /// # Errors
-/// [`Fault::Read`] and [`Fault::Labels`] when the file is missing or does not fit.
+/// [`Fault::Read`] and [`Fault::Labels`] when the file is missing or does not fit; [`Fault::TooMany`].
 pub fn labels(given: Option<&Labels>, classes: usize) -> Result<Vec<String>, Fault> {
+    if classes > MAX_CLASSES {
+        return Err(Fault::TooMany { what: "classes", most: MAX_CLASSES });
+    }
     let (mut names, from) = match given {
         None => return Ok(default_labels(classes)),
         Some(Labels::Names(names)) => (names.clone(), "the list given".to_owned()),
@@ -60,6 +66,12 @@ mod tests {
         assert_eq!(coco.len(), 91);
         assert_eq!((coco[1].as_str(), coco[12].as_str(), coco[90].as_str()), ("person", "", "toothbrush"));
         assert_eq!(coco[1..].iter().filter(|name| !name.is_empty()).count(), 80);
+    }
+
+    #[test]
+    fn more_classes_than_any_network_has_are_refused_before_they_are_named() {
+        let error = labels(None, 1 << 40).unwrap_err().to_string();
+        assert!(error.contains("more than 65536 classes"), "{error}");
     }
 
     #[test]

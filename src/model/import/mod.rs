@@ -17,6 +17,7 @@ mod face_api;
 mod file;
 mod flatbuffer;
 mod fold;
+mod format;
 mod frozen;
 mod graph;
 mod heads;
@@ -32,8 +33,9 @@ mod write;
 
 pub use error::{Fault, ImportError};
 pub use file::OnnxFile;
+pub use format::Format;
 pub use labels::Labels;
-pub use report::{Format, Report};
+pub use report::Report;
 pub use write::{Written, write};
 
 use crate::manifest::Manifest;

@@ -1,10 +1,11 @@
 //! ONNX detectors: those that decode their boxes themselves are kept as they are; the others are cut to the common
 //! form.
 
-use super::describe::SIZES;
+use super::describe;
 use super::error::Fault;
+use super::format::Format;
 use super::labels::labels;
-use super::report::{Format, Report};
+use super::report::Report;
 use super::{ImportOptions, Imported, OnnxFile, convert, onnx_graph};
 use crate::manifest::{Channels, Decode, Input, Manifest};
 use crate::model::onnx::proto::{DimensionValue, Graph, Metadata, Model, ValueInfo};
@@ -115,7 +116,7 @@ fn dimensions(info: &ValueInfo) -> Option<usize> {
     Some(info.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?.dim.len())
 }
 
-/// Makes the input `[1, 3, rows, columns]` where it leaves dimensions open.
+/// Makes the input `[1, 3, rows, columns]` where it leaves dimensions open; gives rows and columns.
 fn fix_input(graph: &mut Graph, size: Option<u32>) -> Result<[u32; 2], Fault> {
     let name = picture(graph)?.name.clone();
     let input = graph.input.iter_mut().find(|i| i.name == name).and_then(|i| i.r#type.as_mut());
@@ -127,11 +128,10 @@ fn fix_input(graph: &mut Graph, size: Option<u32>) -> Result<[u32; 2], Fault> {
     channels.value.get_or_insert(DimensionValue::Size(3));
     let mut sides = [0; 2];
     for (side, dim) in sides.iter_mut().zip([rows, columns]) {
-        let fixed = match dim.value {
-            Some(DimensionValue::Size(n)) if n > 0 => u32::try_from(n).ok(),
-            _ => size,
+        *side = match dim.value {
+            Some(DimensionValue::Size(n)) if n > 0 => describe::side(n)?,
+            _ => describe::side(size.ok_or(Fault::Size)?.into())?,
         };
-        *side = fixed.filter(|s| SIZES.contains(s)).ok_or(Fault::Size)?;
         dim.value = Some(DimensionValue::Size((*side).into()));
     }
     match channels.value {

@@ -13,6 +13,8 @@ use bytes::Bytes;
 
 /// Dimensions of a picture.
 const RANK: usize = 4;
+/// How many values the search for a size that is computed looks at.
+const MAX_SEARCH: usize = 64;
 
 /// Translates the nodes of `model`.
 ///
@@ -202,7 +204,7 @@ fn resized_to(source: &proto::Node) -> Option<[i64; 2]> {
     let resize = body.node.iter().find(|n| n.op_type == "Resize")?;
     // From the sizes or scales back through what computes them.
     let mut names: Vec<&str> = resize.input.iter().skip(1).map(String::as_str).collect();
-    for at in 0..64 {
+    for at in 0..MAX_SEARCH {
         let name = *names.get(at)?;
         match constant(name).and_then(proto::Tensor::ints).as_deref() {
             Some(&[height, width] | &[1, height, width, 3] | &[1, 3, height, width]) if height > 1 => {
@@ -210,7 +212,7 @@ fn resized_to(source: &proto::Node) -> Option<[i64; 2]> {
             }
             _ => {
                 let producer = body.node.iter().find(|n| n.output.iter().any(|o| o == name));
-                names.extend(producer.iter().flat_map(|n| n.input.iter()).map(String::as_str));
+                names.extend(producer.iter().flat_map(|n| n.input.iter()).take(MAX_SEARCH).map(String::as_str));
             }
         }
     }

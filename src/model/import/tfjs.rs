@@ -154,7 +154,7 @@ pub(super) fn constants(
     let whole = bytes.len();
     let mut constants = Vec::new();
     for weight in &group.weights {
-        let mut constant = constant(weight, Bytes::new())?;
+        let mut constant = empty_constant(weight)?;
         let fault = |error| Fault::Constant { name: weight.name.clone(), error };
         let size = constant.count().map_err(fault)?.saturating_mul(constant.element.size());
         if size > bytes.len() {
@@ -191,7 +191,8 @@ fn join(paths: &[String], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -
     Ok(joined.freeze())
 }
 
-fn constant(weight: &WeightJson, raw: Bytes) -> Result<Constant, Fault> {
+/// The constant without its bytes.
+fn empty_constant(weight: &WeightJson) -> Result<Constant, Fault> {
     let (dtype, quantisation) = match &weight.quantization {
         Some(q) if matches!(weight.dtype.as_str(), "float32" | "int32") => {
             (q.dtype.as_str(), Quantisation::ScaleMin { scale: q.scale, min: q.min })
@@ -206,7 +207,7 @@ fn constant(weight: &WeightJson, raw: Bytes) -> Result<Constant, Fault> {
         "uint16" => Element::U16,
         other => return Err(Fault::DataType { name: weight.name.clone(), found: other.to_owned() }),
     };
-    Ok(Constant { shape: weight.shape.clone(), element, raw, quantisation })
+    Ok(Constant { shape: weight.shape.clone(), element, raw: Bytes::new(), quantisation })
 }
 
 fn attributes(json: AttrsJson) -> Attributes {

@@ -17,6 +17,8 @@ const RELU: u8 = 1;
 const RELU6: u8 = 3;
 /// `TensorType`
 const UINT8: u8 = 3;
+/// How much of a tensor's name is kept, in characters: each operator that reads the tensor carries it.
+const NAME: usize = 256;
 
 /// Whether `bytes` are a TensorFlow Lite model.
 pub fn recognises(bytes: &[u8]) -> bool {
@@ -68,7 +70,7 @@ impl Tensor {
             None => (Vec::new(), Vec::new(), 0),
         };
         // Names need not be unique, and a colon would be taken for an output's number.
-        let name = String::from_utf8_lossy(&table.bytes(3)?).replace([':', '^'], "_");
+        let name: String = table.text(3)?.chars().take(NAME).collect::<String>().replace([':', '^'], "_");
         Ok(Self {
             name: format!("{name}@{index}"),
             shape: table.ints(0)?,
@@ -189,7 +191,7 @@ fn tensor(tensors: &[Tensor], index: i32) -> Result<&Tensor, Fault> {
     tensor.ok_or_else(|| Fault::Malformed(format!("tensor {index} is not there")))
 }
 
-/// TensorFlow's nodes for one operator: the last carries the name of its result.
+/// TensorFlow's nodes for one operator, a `BuiltinOperator`: the last carries the name of its result.
 fn nodes(code: i32, call: &Call<'_>) -> Result<Vec<Node>, Fault> {
     let plain = |op: &str| Ok(vec![node(call.output.name.clone(), op, &call.inputs, None)]);
     match code {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// `sightd model inspect`
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The ONNX file; others are imported first
+    /// The ONNX file; import a model of another format first
     #[arg(required_unless_present = "arch")]
     pub file: Option<PathBuf>,
     /// A reference architecture instead of a file

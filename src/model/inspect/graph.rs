@@ -29,11 +29,11 @@ struct Counter<'a> {
 impl<'a> Counter<'a> {
     fn layer(&mut self, node: &'a Node) -> Layer {
         let output = node.output.first().map_or("", String::as_str);
-        let activations: u64 = self.shapes.of(output).map_or(0, |s| length(s));
+        let activations = self.shapes.of(output).map_or(0, |s| length(s));
         let kind = self.kind(node);
         let multiply_adds = self.multiply_adds(node, kind, activations);
         let read = node.input.iter().filter(|i| self.fields.contains_key(i.as_str()));
-        let read: u64 = read.filter_map(|i| self.shapes.of(i)).map(|s| length(s)).sum();
+        let read = read.filter_map(|i| self.shapes.of(i)).map(|s| length(s)).fold(0, u64::saturating_add);
         let fused = FUSED.contains(&node.op_type.as_str());
         Layer {
             name: if node.name.is_empty() { output.to_owned() } else { node.name.clone() },
@@ -91,17 +91,18 @@ impl<'a> Counter<'a> {
             "BatchNormalization" => 2,
             _ => 0,
         };
-        let mut sum = 0;
+        let mut sum: u64 = 0;
         for input in node.input.iter().skip(1).take(count) {
             if let Some(constant) = self.shapes.constant(input)
                 && self.counted.insert(input)
             {
-                sum += constant.len().map_or(0, |n| n as u64);
+                sum = sum.saturating_add(constant.len().map_or(0, |n| n as u64));
             }
         }
         sum
     }
 
+    /// The shape of `value`, if that is a picture.
     fn feature(&self, value: &str) -> Option<Feature> {
         match self.shapes.of(value)?.as_slice() {
             &[_, channels, height, width] => {
@@ -111,6 +112,7 @@ impl<'a> Counter<'a> {
         }
     }
 
+    /// The part of the input that a value of `node`'s result sees: noted for `output` if it depends on the input.
     fn field(&mut self, node: &'a Node, output: &'a str) -> Field {
         let before = node.input.iter().filter_map(|i| self.fields.get(i.as_str())).copied().reduce(Field::or);
         let Some(before) = before else {
@@ -120,10 +122,11 @@ impl<'a> Counter<'a> {
             let value = node.attribute(name).and_then(|a| a.ints.first().copied()).unwrap_or(default);
             u64::try_from(value).unwrap_or(1)
         };
-        let window = self.weights(node).and_then(|w| w.get(2).copied()).map_or(1, |k| k as u64);
+        let taps = self.weights(node).and_then(|w| w.get(2).copied()).map_or(1, |k| k as u64);
         let field = match node.op_type.as_str() {
             "Conv" => {
-                before.behind((window.saturating_sub(1)).saturating_mul(first("dilations", 1)) + 1, first("strides", 1))
+                let span = taps.saturating_sub(1).saturating_mul(first("dilations", 1)).saturating_add(1);
+                before.behind(span, first("strides", 1))
             }
             "MaxPool" | "AveragePool" => before.behind(first("kernel_shape", 1), first("strides", 1)),
             _ => before,
@@ -135,4 +138,31 @@ impl<'a> Counter<'a> {
 
 fn length(shape: &[usize]) -> u64 {
     shape.iter().fold(1_u64, |n, &d| n.saturating_mul(d as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::inspect::Inspection;
+    use crate::model::onnx::proto::Tensor;
+    use crate::model::onnx::{ints, node, value};
+
+    #[test]
+    fn dimensions_beyond_all_reason_do_not_overflow() {
+        let huge = [1 << 24; 8];
+        let constant = |name: &str| Tensor { name: name.into(), dims: vec![i64::MAX], ..Tensor::default() };
+        let dilations = ints("dilations", &[i64::MAX]);
+        let graph = Graph {
+            input: vec![value("a", &huge), value("b", &huge)],
+            initializer: vec![constant("w"), constant("v"), constant("u")],
+            node: vec![
+                node("Add", &["a", "b"], "sum", vec![]),
+                node("Conv", &["sum", "a"], "conv", vec![dilations]),
+                node("Gemm", &["conv", "w", "v", "u"], "gemm", vec![]),
+            ],
+            ..Graph::default()
+        };
+        let inspection = Inspection::new("hostile".into(), layers(&graph));
+        assert!(inspection.totals.parameters > 0 && inspection.roofline.time_ms.is_finite());
+    }
 }

@@ -40,7 +40,7 @@ pub struct Roofline {
 /// The bound of one layer.
 pub fn of_layer(layer: &Layer) -> Roofline {
     let compute_ms = 2.0 * layer.multiply_adds as f64 / FLOPS * 1e3;
-    let memory_ms = BYTES * (layer.moved + layer.parameters) as f64 / BANDWIDTH * 1e3;
+    let memory_ms = BYTES * layer.moved.saturating_add(layer.parameters) as f64 / BANDWIDTH * 1e3;
     let bound = if compute_ms >= memory_ms { Bound::Compute } else { Bound::Memory };
     Roofline { compute_ms, memory_ms, time_ms: compute_ms.max(memory_ms), bound }
 }

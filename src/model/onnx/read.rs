@@ -1,6 +1,6 @@
 //! Reads ONNX files: bounded, so that a small hostile file cannot fill the memory.
 
-use super::proto::{Graph, Model, Tensor, data_type};
+use super::proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo, data_type};
 use crate::model::wire::{Fields, Value, WireError};
 use bytes::Bytes;
 use prost::Message;
@@ -49,18 +49,21 @@ enum Kind {
     Node,
     Attribute,
     Tensor,
-    /// Anything else, by the number of its fields.
-    Small,
+    ValueInfo,
+    /// Operator sets and metadata.
+    Entry,
 }
 
 impl Kind {
-    /// Upper bound of the bytes a message of this kind takes, without its parts.
+    /// Upper bound of the bytes a message of this kind takes, without its parts: lists of them grow by doubling.
     fn size(self) -> usize {
-        match self {
+        2 * match self {
             Self::Model | Self::Graph => size_of::<Model>().max(size_of::<Graph>()),
-            Self::Node | Self::Attribute => 512,
+            Self::Node => size_of::<Node>(),
+            Self::Attribute => size_of::<Attribute>(),
             Self::Tensor => size_of::<Tensor>(),
-            Self::Small => 64,
+            Self::ValueInfo => size_of::<ValueInfo>(),
+            Self::Entry => 64,
         }
     }
 
@@ -71,8 +74,22 @@ impl Kind {
             (Self::Graph, 1) => Some(Self::Node),
             (Self::Graph, 5) | (Self::Attribute, 5 | 10) => Some(Self::Tensor),
             (Self::Node, 5) => Some(Self::Attribute),
-            (Self::Model, 8 | 14) | (Self::Graph, 11..=13) => Some(Self::Small),
+            (Self::Graph, 11..=13) => Some(Self::ValueInfo),
+            (Self::Model, 8 | 14) => Some(Self::Entry),
             _ => None,
+        }
+    }
+
+    /// Upper bound of the bytes that one byte of field `number`, which is no part, takes.
+    fn growth(self, number: u32) -> usize {
+        match (self, number) {
+            // Raw bytes are shared with the file.
+            (Self::Tensor, 9) => 0,
+            // Packed floats and doubles keep their size, and lists grow by doubling.
+            (Self::Tensor, 4 | 10) => 2,
+            // A packed integer of one byte takes eight, an empty dimension of two bytes takes 24.
+            (Self::Tensor | Self::Attribute | Self::ValueInfo, _) => 24,
+            _ => 1,
         }
     }
 }
@@ -90,11 +107,7 @@ impl Budget {
                 (number, Value::Bytes(part)) => match kind.part(number) {
                     Some(Kind::Graph) if depth >= MAX_DEPTH => return Err(OnnxError::TooMany(self.file)),
                     Some(inner) => self.message(inner, part, depth + usize::from(matches!(inner, Kind::Graph)))?,
-                    // Raw bytes are shared with the file; texts are copied; packed numbers take up to eight times
-                    // their bytes, and lists grow by doubling.
-                    None if matches!((kind, number), (Kind::Tensor, 9)) => {}
-                    None if matches!(kind, Kind::Tensor | Kind::Attribute) => self.spend(part.len() * 16)?,
-                    None => self.spend(64 + part.len())?,
+                    None => self.spend(part.len().saturating_mul(kind.growth(number)).saturating_add(64))?,
                 },
                 _ => self.spend(16)?,
             }
@@ -145,14 +158,15 @@ impl Tensor {
         (self.len() == Some(values.len())).then_some(values)
     }
 
-    /// The dimensions.
+    /// The dimensions; `None` where one is negative.
     pub fn shape(&self) -> Option<Vec<usize>> {
         self.dims.iter().map(|&d| usize::try_from(d).ok()).collect()
     }
 
-    /// How many elements the dimensions ask for.
+    /// How many elements the dimensions ask for; `None` where one is negative or the product is no size of this
+    /// machine.
     pub fn len(&self) -> Option<usize> {
-        self.shape()?.iter().try_fold(1_usize, |n, &d| n.checked_mul(d))
+        self.dims.iter().try_fold(1_usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
     }
 
     /// Whether there are no elements.
@@ -199,13 +213,32 @@ mod tests {
         }
     }
 
+    /// A field that holds `content`.
+    fn field(tag: u8, content: Vec<u8>) -> Vec<u8> {
+        let mut bytes = vec![tag << 3 | 2];
+        prost::encoding::encode_varint(content.len() as u64, &mut bytes);
+        bytes.extend(content);
+        bytes
+    }
+
     #[test]
-    fn nodes_without_number_are_refused_before_they_are_built() {
-        let empty_nodes = [0x0a, 0x00].repeat(1 << 20);
-        let graph_length = (empty_nodes.len() as u64).to_le_bytes();
-        let mut file = vec![0x3a];
-        prost::encoding::encode_varint(u64::from_le_bytes(graph_length), &mut file);
-        file.extend(empty_nodes);
-        assert!(matches!(read(&Bytes::from(file)), Err(OnnxError::TooMany(_))));
+    fn small_parts_without_number_are_refused_before_they_are_built() {
+        let many = |tag: u8| [tag << 3 | 2, 0].repeat(1 << 21);
+        let nodes = many(1);
+        let texts = field(1, field(5, many(9)));
+        let dimensions = field(11, field(2, field(1, field(2, many(1)))));
+        for graph in [nodes, texts, dimensions] {
+            assert!(matches!(read(&field(7, graph).into()), Err(OnnxError::TooMany(_))));
+        }
+    }
+
+    #[test]
+    fn weights_may_stand_in_a_list_of_floats() {
+        let mut large = tiny();
+        let values = vec![0.5; 4 << 20];
+        let dims = vec![values.len() as i64];
+        let weights = Tensor { dims, data_type: data_type::FLOAT, float_data: values, ..Tensor::default() };
+        large.graph.as_mut().unwrap().initializer.push(weights);
+        assert_eq!(read(&large.encode_to_vec().into()).unwrap(), large);
     }
 }

@@ -6,8 +6,11 @@ use std::collections::HashMap;
 /// Dimensions of a value, outermost first.
 pub type Shape = Vec<usize>;
 
-/// The largest dimension that is inferred.
+/// The largest dimension that is kept.
 const MAX_DIMENSION: usize = 1 << 24;
+/// The most dimensions that a value may have: TensorRT takes no more, and a hostile file could otherwise have one long
+/// list of them copied for every node.
+const MAX_RANK: usize = 8;
 
 /// The shapes that are known, by the values' names.
 #[derive(Debug, Default)]
@@ -23,13 +26,11 @@ impl<'a> Shapes<'a> {
         let mut shapes = Self::default();
         for constant in &graph.initializer {
             shapes.constants.insert(&constant.name, constant);
-            if let Some(shape) = constant.shape() {
-                shapes.by_name.insert(&constant.name, shape);
-            }
+            shapes.keep(&constant.name, constant.shape());
         }
         for info in graph.input.iter().chain(&graph.value_info) {
-            if let Some(shape) = declared(info) {
-                shapes.by_name.entry(&info.name).or_insert(shape);
+            if shapes.of(&info.name).is_none() {
+                shapes.keep(&info.name, declared(info));
             }
         }
         for node in &graph.node {
@@ -57,9 +58,14 @@ impl<'a> Shapes<'a> {
         {
             self.constants.insert(output, value);
         }
-        let shape = self.result(node).filter(|shape| shape.iter().all(|&d| d <= MAX_DIMENSION));
-        if let Some(shape) = shape {
-            self.by_name.insert(output, shape);
+        self.keep(output, self.result(node));
+    }
+
+    /// Notes the shape of the value `name`, if it is known and within the limits.
+    fn keep(&mut self, name: &'a str, shape: Option<Shape>) {
+        let within = |shape: &Shape| shape.len() <= MAX_RANK && shape.iter().all(|&d| d <= MAX_DIMENSION);
+        if let Some(shape) = shape.filter(within) {
+            self.by_name.insert(name, shape);
         }
     }
 
@@ -67,9 +73,12 @@ impl<'a> Shapes<'a> {
         node.input.get(index).and_then(|name| self.of(name))
     }
 
+    /// A list of dimensions or axes: operand number `input`, else `attribute`.
     fn ints(&self, node: &Node, input: usize, attribute: &str) -> Option<Vec<i64>> {
-        let operand = node.input.get(input).and_then(|name| self.constant(name)).and_then(Tensor::ints);
-        operand.or_else(|| node.attribute(attribute).map(|a| a.ints.clone()))
+        let operand = node.input.get(input).and_then(|name| self.constant(name));
+        let short = operand.filter(|list| list.len().is_some_and(|n| n <= MAX_RANK));
+        let attribute = || node.attribute(attribute).filter(|a| a.ints.len() <= MAX_RANK).map(|a| a.ints.clone());
+        short.and_then(Tensor::ints).or_else(attribute)
     }
 
     fn result(&self, node: &Node) -> Option<Shape> {
@@ -299,5 +308,22 @@ mod tests {
             assert_eq!(shapes.of(name), Some(&shape), "{name}");
         }
         assert_eq!(shapes.of("unknown"), None);
+    }
+
+    #[test]
+    fn a_long_list_of_dimensions_is_not_handed_on() {
+        let graph = Graph {
+            initializer: vec![
+                floats("long", &[1; 1000], &[0.0]),
+                int64s("axes", &[0; 1000]),
+                floats("x", &[1], &[0.0]),
+            ],
+            node: vec![node("Relu", &["long"], "same", vec![]), node("Unsqueeze", &["x", "axes"], "longer", vec![])],
+            ..Graph::default()
+        };
+        let shapes = Shapes::infer(&graph);
+        for name in ["long", "same", "longer"] {
+            assert_eq!(shapes.of(name), None, "{name}");
+        }
     }
 }
