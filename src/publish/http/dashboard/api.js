@@ -17,6 +17,22 @@ export async function problemOf(response) {
   return detail ?? `The daemon answered ${response.status}.`;
 }
 
+/**
+ * A WebSocket to `path`.
+ * @param {string} path
+ * @param {{message: (data: any) => void, open?: () => void, closed: () => void}} to who is told
+ */
+export function openSocket(path, to) {
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => to.open?.();
+  socket.onmessage = (event) => to.message(event.data);
+  socket.onclose = () => to.closed();
+  return socket;
+}
+
 /** A WebSocket that reconnects until it is closed. */
 export class Link {
   /**
@@ -32,22 +48,20 @@ export class Link {
 
   open() {
     clearTimeout(this.timer);
-    const url = new URL(this.path, location.href);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(url);
-    socket.binaryType = "arraybuffer";
+    const socket = openSocket(this.path, {
+      open: () => {
+        this.retryMs = FIRST_RETRY_MS;
+        this.to.state("live");
+      },
+      message: this.to.message,
+      closed: () => {
+        if (this.socket !== socket) return; // closed by us
+        this.to.state("lost");
+        this.timer = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2));
+        this.retryMs = Math.min(this.retryMs * 1.7, LONGEST_RETRY_MS);
+      },
+    });
     this.socket = socket;
-    socket.onopen = () => {
-      this.retryMs = FIRST_RETRY_MS;
-      this.to.state("live");
-    };
-    socket.onmessage = (event) => this.to.message(event.data);
-    socket.onclose = () => {
-      if (this.socket !== socket) return; // closed by us
-      this.to.state("lost");
-      this.timer = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2));
-      this.retryMs = Math.min(this.retryMs * 1.7, LONGEST_RETRY_MS);
-    };
   }
 
   close() {

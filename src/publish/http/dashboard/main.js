@@ -24,6 +24,7 @@ const choice = {
   theme: localStorage.getItem("sightd.theme") ?? "system",
   layout: localStorage.getItem("sightd.layout") ?? "grid",
   large: localStorage.getItem("sightd.large"),
+  video: localStorage.getItem("sightd.video") ?? "automatic",
 };
 const tiles = new Map();
 const labels = new Set();
@@ -37,6 +38,9 @@ let role = "read";
 const page = {
   /** How far the daemon's clock is ahead of this browser's, in milliseconds. */
   aheadMs: 0,
+  get video() {
+    return choice.video;
+  },
   wanted: (detection) => detection.score >= choice.score && !choice.hidden.has(detection.label),
   chosen(tile) {
     const large = choice.layout === "one" && choice.large === tile.name;
@@ -61,11 +65,10 @@ const scenes = new Link("/ws", {
     tiles.get(message.camera)?.addScene(message);
   },
   state(state) {
+    const back = state === "live" && linkState === "lost";
     linkState = state;
-    if (state === "live") {
-      for (const tile of tiles.values()) tile.matcher.reset();
-      refreshState();
-    }
+    if (back) for (const tile of tiles.values()) tile.restart(); // the daemon may be another one, which counts anew
+    if (state === "live") refreshState();
     refreshLink();
   },
 });
@@ -128,9 +131,10 @@ function placeTiles(cameras) {
       tile = new Tile(camera.name, page);
       tiles.set(camera.name, tile);
       byId("tiles").append(tile.element);
+      tile.update(camera);
       if (!document.hidden) tile.start();
     }
-    tile.status = camera;
+    tile.update(camera);
   }
   byId("no-cameras").hidden = tiles.size > 0;
   setLayout(choice.layout);
@@ -163,6 +167,12 @@ function setScore(score) {
   byId("score").value = score;
   setText(byId("score-value"), score.toFixed(2));
   repaint();
+}
+
+function setVideo(video) {
+  choice.video = video;
+  localStorage.setItem("sightd.video", video);
+  for (const tile of tiles.values()) tile.restart();
 }
 
 function setTheme(theme) {
@@ -213,6 +223,8 @@ byId("theme").addEventListener("click", () => {
   setTheme(order[(order.indexOf(choice.theme) + 1) % order.length]);
 });
 byId("score").addEventListener("input", (event) => setScore(Number(event.target.value)));
+byId("video").value = choice.video;
+byId("video").addEventListener("change", (event) => setVideo(event.target.value));
 for (const button of byId("layout").children) button.addEventListener("click", () => setLayout(button.dataset.layout));
 document.addEventListener("visibilitychange", () => {
   for (const tile of tiles.values()) document.hidden ? tile.stop() : tile.start();

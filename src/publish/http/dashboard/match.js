@@ -11,16 +11,17 @@ const KEPT_PICTURES = 60;
  * shown. Where no scenes come at all, pictures are shown without.
  */
 export class Matcher {
-  /** @param {(picture: {seq: number}, scene: object|null) => void} show */
+  /** @param {(picture: Picture, scene: object|null) => void} show for `Picture` see player.js */
   constructor(show, now = () => performance.now()) {
     this.show = show;
     this.now = now;
+    this.pictures = new Map();
     this.reset();
   }
 
   /** Forgets everything: the daemon was restarted and counts anew. */
   reset() {
-    this.pictures = new Map();
+    for (const seq of this.pictures.keys()) this.drop(seq);
     this.scenes = new Map();
     this.latestScene = -1;
     this.shown = -1;
@@ -36,35 +37,39 @@ export class Matcher {
     this.lastSceneAt = this.now();
     this.latestScene = scene.seq;
     const picture = this.pictures.get(scene.seq);
+    this.pictures.delete(scene.seq);
     for (const seq of this.pictures.keys()) {
-      if (seq <= scene.seq) this.pictures.delete(seq);
+      if (seq < scene.seq) this.drop(seq);
     }
     if (picture) return this.pair(picture, scene);
     this.scenes.set(scene.seq, scene);
-    trim(this.scenes, KEPT_SCENES);
+    for (const seq of surplus(this.scenes, KEPT_SCENES)) this.scenes.delete(seq);
   }
 
   picture(picture) {
     const scene = this.scenes.get(picture.seq);
     if (scene) return this.pair(picture, scene);
     if (!this.hasScenes()) return this.pair(picture, null);
-    if (picture.seq < this.latestScene) return; // skipped by the engine
+    if (picture.seq < this.latestScene) return picture.close(); // skipped by the engine
     this.pictures.set(picture.seq, picture);
-    trim(this.pictures, KEPT_PICTURES);
+    for (const seq of surplus(this.pictures, KEPT_PICTURES)) this.drop(seq);
   }
 
   pair(picture, scene) {
     this.scenes.delete(picture.seq);
-    if (picture.seq <= this.shown) return;
+    if (picture.seq <= this.shown) return picture.close();
     this.shown = picture.seq;
     this.show(picture, scene);
   }
+
+  /** Gives up a picture that is held. */
+  drop(seq) {
+    this.pictures.get(seq).close();
+    this.pictures.delete(seq);
+  }
 }
 
-/** Drops the oldest entries. */
-function trim(map, most) {
-  for (const key of map.keys()) {
-    if (map.size <= most) return;
-    map.delete(key);
-  }
+/** The keys of the oldest entries beyond the newest `most`. */
+function surplus(map, most) {
+  return map.size > most ? [...map.keys()].slice(0, map.size - most) : [];
 }

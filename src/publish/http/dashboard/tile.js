@@ -1,32 +1,41 @@
 // One camera's live picture with its boxes.
 
-import { Link } from "/assets/api.js";
 import { byId, setText } from "/assets/dom.js";
 import { drawOver, inWords } from "/assets/draw.js";
 import { Matcher } from "/assets/match.js";
+import { Meter } from "/assets/meter.js";
+import { Player } from "/assets/player.js";
 
-const HEADER_BYTES = 16;
 /** Without a new picture for this long, the picture is old. */
 const STALE_MS = 3000;
 
 export class Tile {
   /**
    * @param {string} name the camera's
-   * @param {{wanted: (detection: object) => boolean, chosen: (tile: Tile) => void, aheadMs: number}} page
+   * @param {{wanted: (detection: object) => boolean, chosen: (tile: Tile) => void, aheadMs: number, video: Wish}} page
+   *   `video`: what the person wants to be played, see player.js
    */
   constructor(name, page) {
     this.name = name;
     this.page = page;
+    /** As GET /cameras gives it. */
     this.status = null;
     this.scene = null;
     /** How old pictures are when they are drawn: a moving mean. */
     this.latencyMs = null;
     this.drawnAt = performance.now();
     this.bitmap = null;
-    this.sceneTimes = [];
+    this.scenes = new Meter();
     this.turns = 0;
     this.paintedTurn = 0;
-    this.matcher = new Matcher((picture, scene) => this.decode(picture, scene));
+    this.matcher = new Matcher((picture, scene) => this.show(picture, scene));
+    this.player = new Player(name, {
+      picture: (picture) => this.matcher.picture(picture),
+      state: (state) => {
+        this.linkState = state;
+        if (state === "live") this.matcher.reset();
+      },
+    });
     this.build();
     this.resizer = new ResizeObserver(() => this.paint());
     this.resizer.observe(this.canvas);
@@ -59,22 +68,32 @@ export class Tile {
     this.button.setAttribute("aria-label", large ? "Back to the grid" : `Enlarge ${this.name}`);
   }
 
+  /** What the daemon says of the camera. @param {object} status as GET /cameras gives it */
+  update(status) {
+    const before = this.status;
+    this.status = status;
+    const back = status.state === "running" && before?.state !== "running";
+    if (back || offersVideo(status) !== offersVideo(before)) this.restart();
+  }
+
   /** Begins to watch. */
   start() {
-    if (this.link) return;
-    this.link = new Link(`/cameras/${encodeURIComponent(this.name)}/live`, {
-      message: (data) => this.receive(data),
-      state: (state) => {
-        this.linkState = state;
-        if (state === "live") this.matcher.reset();
-      },
-    });
+    this.watching = true;
+    this.restart();
+  }
+
+  /** Begins anew, with what is wanted and offered now. */
+  restart() {
+    if (!this.watching) return;
+    this.latencyMs = null;
+    this.player.start({ offered: offersVideo(this.status), wish: this.page.video });
   }
 
   /** Stops watching, so that the daemon need not encode pictures. */
   stop() {
-    this.link?.close();
-    this.link = null;
+    this.watching = false;
+    this.player.stop();
+    this.matcher.reset();
   }
 
   remove() {
@@ -83,35 +102,21 @@ export class Tile {
     this.element.remove();
   }
 
-  receive(data) {
-    if (data.byteLength <= HEADER_BYTES) return;
-    const header = new DataView(data);
-    this.matcher.picture({
-      seq: Number(header.getBigUint64(0)),
-      capturedAtMs: Number(header.getBigInt64(8)) / 1000,
-      jpeg: new Blob([data.slice(HEADER_BYTES)], { type: "image/jpeg" }),
-    });
-  }
-
   /** A scene of this camera. */
   addScene(scene) {
-    const now = performance.now();
-    this.sceneTimes.push(now);
-    while (now - this.sceneTimes[0] > 5000) this.sceneTimes.shift();
+    this.scenes.add(1);
     this.lastScene = scene;
     this.matcher.scene(scene);
   }
 
   /** Scenes per second over the last seconds. */
   fps() {
-    const times = this.sceneTimes;
-    if (times.length < 2 || performance.now() - times.at(-1) > STALE_MS) return 0;
-    return ((times.length - 1) * 1000) / (times.at(-1) - times[0]);
+    return this.scenes.perSecond();
   }
 
-  async decode(picture, scene) {
+  async show(picture, scene) {
     const turn = ++this.turns;
-    const bitmap = await createImageBitmap(picture.jpeg).catch(() => null);
+    const bitmap = await picture.open();
     if (!bitmap || turn < this.paintedTurn) return bitmap?.close(); // a later one was decoded sooner
     this.paintedTurn = turn;
     this.bitmap?.close();
@@ -154,11 +159,18 @@ export class Tile {
     const plain = !this.scene;
     this.element.dataset.state = title ? "stale" : plain ? "plain" : "live";
     setText(this.numbers, title ? "No live picture" : plain ? "Live, no detections yet" : this.facts());
+    this.numbers.title = this.player.failure ? `Not H.264: ${this.player.failure}` : "";
   }
 
   facts() {
+    const { kind, bits } = this.player;
     const size = this.status?.size;
-    return [size && `${size.width}×${size.height}`, `${this.fps().toFixed(1)}/s`, `${Math.round(this.latencyMs)} ms behind`]
+    return [
+      `${this.fps().toFixed(1)}/s`,
+      this.latencyMs !== null && `${Math.round(this.latencyMs)} ms behind`,
+      kind && `${kind} ${(bits.perSecond() / 1e6).toFixed(1)} Mbit/s`,
+      size && `${size.width}×${size.height}`,
+    ]
       .filter(Boolean)
       .join(" · ");
   }
@@ -166,6 +178,8 @@ export class Tile {
   trouble(state, stale, age) {
     const reason = this.status?.last_error ?? "";
     if (this.linkState === "lost") return ["Connection lost", "Trying again by itself."];
+    const { kind, failure } = this.player;
+    if (this.watching && !kind) return ["No H.264 video", `${failure}. "Automatic" shows JPEG pictures instead.`];
     if (state === "disabled") return ["Switched off", ""];
     if (state === "failed") return ["Failed", reason];
     if (state === "ended") return ["Played to its end", ""];
@@ -175,3 +189,6 @@ export class Tile {
     return [];
   }
 }
+
+/** Whether a camera has H.264. @param {object|null} status as GET /cameras gives it */
+const offersVideo = (status) => Boolean(status?.video);

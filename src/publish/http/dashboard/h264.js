@@ -1,0 +1,178 @@
+// Live video as H.264, by Media Source Extensions: these work on plain HTTP, where WebCodecs' decoders do not.
+//
+// A video element that is in no document decodes; each of its frames is taken out as a picture, together with the
+// number under which the daemon knows it.
+
+import { openSocket } from "/assets/api.js";
+
+const HEADER_BYTES = 24;
+/** Constrained baseline, level 3.0: what any browser with H.264 plays. */
+const PLAIN_H264 = 'video/mp4; codecs="avc1.42E01E"';
+/** Frames are found by their time on the media timeline, which browsers round. */
+const ROUNDING_US = 1000;
+/** How long a frame should wait for its turn, so that one which comes late does not halt the video. */
+const WAIT_S = 0.08;
+const NEAR_ENOUGH_S = 0.03;
+/** A frame that would have to wait longer than this makes the video jump. */
+const LONGEST_WAIT_S = 0.5;
+/** How much slower and faster the video runs to come back to `WAIT_S`. */
+const [SLOWEST, FASTEST] = [0.9, 1.25];
+/** As many arrivals are looked at to choose the speed. */
+const ARRIVALS = 15;
+/** What lies further back is taken out of the browser's buffer. */
+const KEPT_S = 5;
+/** Fragments without a frame for this long mean that this browser can not decode them. */
+const PATIENCE_MS = 4000;
+
+const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
+
+/** Why this browser can not play H.264; null if it can. */
+export function obstacle() {
+  if (!Source) return "this browser has no Media Source Extensions";
+  if (!HTMLVideoElement.prototype.requestVideoFrameCallback || !globalThis.VideoFrame) {
+    return "this browser does not give a video's frames to a page";
+  }
+  return Source.isTypeSupported(PLAIN_H264) ? null : "this browser has no H.264 decoder";
+}
+
+/** A stream of H.264; it ends at the first fault. @implements {Stream} see player.js */
+export class H264Stream {
+  /** @param {string} camera its path @param {StreamEvents} to see player.js */
+  constructor(camera, to) {
+    this.to = to;
+    this.stamps = new Map(); // time on the media timeline in microseconds -> number and capture time
+    this.queue = []; // what the buffer has not taken yet
+    this.waits = []; // of the latest frames, in seconds
+    this.buffer = null;
+    this.undecodedSince = null;
+    this.video = document.createElement("video");
+    Object.assign(this.video, { muted: true, playsInline: true, disableRemotePlayback: true });
+    this.video.onerror = () => this.fail(this.video.error.message || "the video can not be decoded");
+    this.socket = openSocket(`${camera}/video`, {
+      message: (data) => (typeof data === "string" ? this.begin(JSON.parse(data)) : this.receive(data)),
+      closed: () => this.fail("the daemon closed the stream, or refused it"),
+    });
+    this.takeFrames();
+  }
+
+  close() {
+    this.socket?.close();
+    this.discard();
+    this.socket = null;
+  }
+
+  fail(reason) {
+    if (!this.socket) return; // closed by us
+    this.close();
+    this.to.failed(reason);
+  }
+
+  /** A new timeline: its first fragment comes next. @param {{mime: string}} start */
+  begin({ mime }) {
+    this.discard();
+    if (!Source.isTypeSupported(mime)) return this.fail(`this browser does not play ${mime}`);
+    const source = new Source();
+    const address = URL.createObjectURL(source);
+    source.onsourceopen = () => {
+      URL.revokeObjectURL(address);
+      if (this.video.src !== address) return; // closed, or a newer one has begun
+      this.buffer = source.addSourceBuffer(mime);
+      this.buffer.onupdateend = () => this.append();
+      this.append();
+    };
+    this.video.src = address;
+    this.video.play().catch((error) => {
+      if (error.name !== "AbortError") this.fail(error.message); // "Abort": we gave it another source
+    });
+    this.to.state("live");
+  }
+
+  /** Lets the browser free what it holds of the timeline. */
+  discard() {
+    if (this.buffer) this.buffer.onupdateend = null;
+    this.buffer = null;
+    this.undecodedSince = null;
+    this.stamps.clear();
+    this.queue.length = this.waits.length = 0;
+    if (!this.video.src) return;
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  receive(data) {
+    if (data.byteLength <= HEADER_BYTES || !this.video.src) return;
+    this.to.received(data.byteLength);
+    const header = new DataView(data);
+    const at = Number(header.getBigUint64(16));
+    this.stamps.set(at, { seq: Number(header.getBigUint64(0)), capturedAtMs: Number(header.getBigInt64(8)) / 1000 });
+    this.queue.push(new Uint8Array(data, HEADER_BYTES));
+    this.steer(at / 1e6);
+    this.append();
+    this.undecodedSince ??= performance.now();
+    if (performance.now() - this.undecodedSince > PATIENCE_MS) this.fail("this browser decodes no frame of the video");
+  }
+
+  /** Gives the browser what has come, or takes from it what is long over. */
+  append() {
+    const { buffer, video } = this;
+    if (!buffer || buffer.updating) return;
+    try {
+      const from = buffer.buffered.length ? buffer.buffered.start(0) : Infinity;
+      if (this.queue.length) buffer.appendBuffer(joined(this.queue.splice(0)));
+      else if (from < video.currentTime - 2 * KEPT_S) buffer.remove(from, video.currentTime - KEPT_S);
+    } catch (error) {
+      this.fail(error.message);
+    }
+  }
+
+  /** Keeps the video just behind the frame that has come: it is due at `at`, in seconds on the media timeline. */
+  steer(at) {
+    const { video, waits } = this;
+    const wait = at - video.currentTime;
+    if (wait > LONGEST_WAIT_S) {
+      video.currentTime = at - WAIT_S;
+      waits.length = 0;
+      return;
+    }
+    waits.push(wait);
+    if (waits.length > ARRIVALS) waits.shift();
+    const excess = Math.min(...waits) - WAIT_S;
+    const speed = Math.abs(excess) < NEAR_ENOUGH_S ? 1 : Math.min(Math.max(1 + excess, SLOWEST), FASTEST);
+    if (video.playbackRate !== speed) video.playbackRate = speed;
+  }
+
+  /** Takes out every frame that is shown, as a picture. */
+  takeFrames() {
+    this.video.requestVideoFrameCallback(async () => {
+      if (!this.socket) return;
+      this.takeFrames();
+      this.undecodedSince = null;
+      // The element may have gone on since: only the frame itself knows its time for certain.
+      const frame = new VideoFrame(this.video);
+      const stamp = this.stampOf(frame.timestamp);
+      const bitmap = stamp && (await createImageBitmap(frame).catch(() => null));
+      frame.close();
+      if (!bitmap) return;
+      if (!this.socket) return bitmap.close();
+      this.to.picture({ ...stamp, open: async () => bitmap, close: () => bitmap.close() });
+    });
+  }
+
+  /** Number and capture time of the frame at `timestamp`; what is older is forgotten. */
+  stampOf(timestamp) {
+    for (const [at, stamp] of this.stamps) {
+      if (at > timestamp + ROUNDING_US) return null;
+      this.stamps.delete(at);
+      if (at >= timestamp - ROUNDING_US) return stamp;
+    }
+    return null;
+  }
+}
+
+/** @param {Uint8Array[]} parts */
+function joined(parts) {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
+}

@@ -1,0 +1,25 @@
+// How much of something there is per second, over the last seconds.
+
+const SPAN_MS = 5000;
+/** Without anything new for this long, there is none. */
+const SILENT_MS = 3000;
+
+export class Meter {
+  constructor() {
+    this.entries = [];
+  }
+
+  /** Takes in `amount`, which came just now. */
+  add(amount) {
+    const now = performance.now();
+    this.entries.push({ at: now, amount });
+    while (now - this.entries[0].at > SPAN_MS) this.entries.shift();
+  }
+
+  perSecond() {
+    const [first, ...rest] = this.entries;
+    const last = rest.at(-1);
+    if (!last || performance.now() - last.at > SILENT_MS) return 0;
+    return (rest.reduce((sum, { amount }) => sum + amount, 0) * 1000) / (last.at - first.at);
+  }
+}

@@ -1,0 +1,70 @@
+// Where a camera's live pictures come from: H.264 where the camera offers it and the browser plays it, else JPEG.
+
+import { H264Stream, obstacle } from "/assets/h264.js";
+import { JpegStream } from "/assets/jpeg.js";
+import { Meter } from "/assets/meter.js";
+
+/**
+ * @typedef {{seq: number, capturedAtMs: number, open: () => Promise<ImageBitmap|null>, close: () => void}} Picture
+ *   `open` gives the picture to whoever shows it, who then closes the bitmap; `close` frees one that is not shown
+ * @typedef {{picture: (picture: Picture) => void, received: (bytes: number) => void,
+ *   state: (state: "connecting"|"live"|"lost") => void, failed: (reason: string) => void}} StreamEvents
+ * @typedef {{close: () => void}} Stream
+ * @typedef {"automatic"|"h264"|"jpeg"} Wish "h264": nothing else, even where it fails
+ */
+
+const STREAMS = { "H.264": H264Stream, JPEG: JpegStream };
+
+export class Player {
+  /**
+   * @param {string} camera its name
+   * @param {{picture: (picture: Picture) => void, state: (state: "connecting"|"live"|"lost") => void}} to who is told
+   */
+  constructor(camera, to) {
+    this.path = `/cameras/${encodeURIComponent(camera)}`;
+    this.to = to;
+    this.stream = null;
+    /** What is played: "H.264" or "JPEG"; null while nothing is. */
+    this.kind = null;
+    /** Why it is not H.264, if that was to be tried. */
+    this.failure = null;
+  }
+
+  /**
+   * Begins to play, or begins anew.
+   * @param {{offered: boolean, wish: Wish}} of `offered`: whether the camera has H.264
+   */
+  start({ offered, wish }) {
+    this.wish = wish;
+    this.failure = null;
+    if (wish === "jpeg") return this.play("JPEG");
+    const reason = offered ? obstacle() : "the camera has none";
+    if (reason) this.failed(reason);
+    else this.play("H.264");
+  }
+
+  play(kind) {
+    this.stop();
+    this.kind = kind;
+    this.bits = new Meter();
+    this.stream = new STREAMS[kind](this.path, {
+      picture: this.to.picture,
+      state: this.to.state,
+      received: (bytes) => this.bits.add(bytes * 8),
+      failed: (reason) => this.failed(reason),
+    });
+  }
+
+  /** There is no H.264. It is not tried again before the next `start`, so that pictures do not come and go. */
+  failed(reason) {
+    this.stop();
+    this.failure = reason;
+    if (this.wish === "automatic") this.play("JPEG");
+  }
+
+  stop() {
+    this.stream?.close();
+    this.stream = null;
+    this.kind = null;
+  }
+}
