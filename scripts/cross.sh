@@ -24,7 +24,8 @@ install_rust() {
   say "installing ${packages[*]}"
   if ! dpkg --print-foreign-architectures | grep -qx arm64; then "${sudo[@]}" dpkg --add-architecture arm64; fi
   "${sudo[@]}" apt-get -qq update
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "${packages[@]}" >/dev/null ||
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq -y install --no-install-recommends "${packages[@]}" >/dev/null ||
     fail "could not install ${packages[*]}: they are in Debian 12 and newer"
 }
 
@@ -33,7 +34,8 @@ install_zig() {
   cmp -s "$here/cross-tools.txt" "$tools/.complete" && return
   say "fetching zig"
   rm -rf "$tools"
-  python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --target "$tools" -r "$here/cross-tools.txt" ||
+  python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --target "$tools" \
+    -r "$here/cross-tools.txt" ||
     fail "pip could not fetch zig and cargo-zigbuild: is python3-pip installed, and the network up?"
   cp "$here/cross-tools.txt" "$tools/.complete"
 }

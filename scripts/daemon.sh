@@ -1,7 +1,8 @@
 # daemon.sh: for scripts that ask a running daemon; sourced, by `set -euo pipefail` scripts in the repository's root.
+# shellcheck shell=bash
 
-# daemon FOLDER ARGUMENT...: starts `sightd run` on a free port, with its log in FOLDER, waits until it is ready and sets
-# $url. When the script ends, the daemon is stopped and FOLDER removed. Needs the model that set-up imports.
+# daemon FOLDER ARGUMENT...: starts `sightd run` on a free port, with its log in FOLDER, waits until it is ready and
+# sets $url. When the script ends, the daemon is stopped and FOLDER removed. Needs the model that set-up imports.
 daemon() {
   local folder=$1
   shift

@@ -34,8 +34,8 @@ emulated() {
   [ "$(id -u)" = 0 ] || enter=(unshare --user --map-root-user --root="$sysroot")
   exec env -i PATH="$PATH" GST_REGISTRY=/app/gstreamer-registry.bin GST_REGISTRY_FORK=no \
     SIGHTD__RUNTIME__DEADLINE=120s SIGHTD__RUNTIME__LIBRARY=/app/lib \
-    timeout --signal=KILL "$seconds" "${enter[@]}" /usr/bin/qemu-aarch64-static -E "LD_LIBRARY_PATH=$libs/blas:$libs/lapack" \
-    /app/sightd "$@"
+    timeout --signal=KILL "$seconds" "${enter[@]}" \
+    /usr/bin/qemu-aarch64-static -E "LD_LIBRARY_PATH=$libs/blas:$libs/lapack" /app/sightd "$@"
 }
 
 # The userland's own copies, in /app.
@@ -90,6 +90,7 @@ serve() {
   emulated 200 run --listen "127.0.0.1:$port" --source 'file:///app/vtest.avi?loop' \
     --model /app/ssdlite-mobilenet-v2.onnx > "$work/run.log" 2>&1 &
   pid=$!
+  # shellcheck disable=SC2064 # the process of now
   trap "kill -TERM $pid 2>/dev/null || true" EXIT
   until scenes=$(curl -sf "localhost:$port/detections?label=person") && [[ $scenes == *'"label":"person"'* ]]; do
     kill -0 $pid 2>/dev/null || { cat "$work/run.log" >&2; fail "sightd ended"; }
@@ -102,7 +103,8 @@ serve() {
     "run: scene", s["seq"], "of", s["camera"], "on", s["provider"], [d["label"] for d in s["detections"]])' <<<"$scenes"
   kill -TERM $pid
   wait $pid || code=$?
-  [ $code = 0 ] && grep -q stopped "$work/run.log" || { tail -20 "$work/run.log" >&2; fail "SIGTERM ended it with $code"; }
+  [ $code = 0 ] && grep -q stopped "$work/run.log" ||
+    { tail -20 "$work/run.log" >&2; fail "SIGTERM ended it with $code"; }
   say "SIGTERM: stopped in order, exit 0"
 }
 

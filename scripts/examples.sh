@@ -35,7 +35,7 @@ answers = {
     "post /v1/vision/custom/list": ask("POST", "/v1/vision/custom/list"),
     "post /v1/vision/detection": ask("POST", "/v1/vision/detection", form, "multipart/form-data; boundary=x"),
     "post /detect": ask("POST", "/detect?min_score=0.7", picture, "image/jpeg"),
-    "patch /cameras/{name}": ask("PATCH", "/cameras/{name}".replace("{name}", "default"), b'{"detection": {"score": 0.6}}'),
+    "patch /cameras/{name}": ask("PATCH", "/cameras/default", b'{"detection": {"score": 0.6}}'),
     "post /reload": ask("POST", "/reload"),
 }
 with open(path, "w") as file:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# licences.sh TARGET: prints the name, version and licence of every Rust library that is in sightd for TARGET (a triple),
-# and the full licence texts that came with them, each once with the libraries it holds for.
+# licences.sh TARGET: prints the name, version and licence of every Rust library that is in sightd for TARGET (a
+# triple), and the full licence texts that came with them, each once with the libraries it holds for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# = 1 ] || { echo "licences: usage: licences.sh TARGET" >&2; exit 1; }
@@ -27,7 +27,8 @@ print("sightd contains these Rust libraries:\n")
 for package in sorted((packages[id] for id in linked), key=lambda package: (package["name"], package["version"])):
     name = package["name"] + " " + package["version"]
     folder = pathlib.Path(package["manifest_path"]).parent
-    files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.upper().startswith(("LICEN", "COPYING", "NOTICE", "UNLICENSE"))]
+    starts = ("LICEN", "COPYING", "NOTICE", "UNLICENSE")
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.upper().startswith(starts)]
     licence = package["license"] or (package["license_file"] and "see its text below")
     if not licence and not files:
         sys.exit(f"licences: {name} says nothing about its licence")

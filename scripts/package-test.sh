@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# package-test.sh: builds the Debian packages and installs, upgrades, removes and purges them in clean Debian systems:
-# Debian 12 amd64 booted with its own systemd, and Debian 11 arm64 under emulation, where no systemd runs.
+# package-test.sh [amd64|arm64]...: builds the Debian packages and installs, upgrades, removes and purges them in clean
+# Debian systems: Debian 12 amd64 booted with its own systemd, and Debian 11 arm64 under emulation, where no systemd
+# runs.
 # Needs root (chroots, a container, binfmt_misc) and a Debian host. The clean systems are kept in target/package-test
 # (0.8 GB); the packages' versions 0.0.1 and 0.0.2 hold the same program. Ubuntu 18.04 itself could not be had.
 set -euo pipefail
@@ -16,9 +17,10 @@ say() { echo "package-test: $*" >&2; }
 install_tools() {
   local missing=()
   for package in debootstrap lintian systemd-container qemu-user-static; do
-    dpkg-query -W -f '${db:Status-Status}' $package 2>/dev/null | grep -qx installed || missing+=($package)
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
   done
-  [ ${#missing[@]} = 0 ] || DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "${missing[@]}"
+  [ ${#missing[@]} = 0 ] ||
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "${missing[@]}"
 }
 
 # Lets the kernel start arm64 programs with qemu, in chroots too, until this script ends.
@@ -28,7 +30,10 @@ emulate_arm64() {
   grep -qs aarch64 $binfmt/* 2>/dev/null && return
   sed 's/^:qemu-aarch64:/:sightd-aarch64:/' /usr/lib/binfmt.d/qemu-aarch64.conf > $binfmt/register
 }
-forget_arm64() { [ ! -e /proc/sys/fs/binfmt_misc/sightd-aarch64 ] || echo -1 > /proc/sys/fs/binfmt_misc/sightd-aarch64; }
+forget_arm64() {
+  local ours=/proc/sys/fs/binfmt_misc/sightd-aarch64
+  [ ! -e $ours ] || echo -1 > $ours
+}
 
 # debian NAME ARCHITECTURE SUITE PACKAGE...: a fresh system of that name, with these packages, from a kept one.
 debian() {
@@ -36,10 +41,12 @@ debian() {
   shift 3
   if ! [ -d "$base" ]; then
     say "bootstrapping Debian $suite $architecture"
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -1)
+    mirror=$(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' |
+      head -1)
     rm -rf "$base.part"
     debootstrap --arch="$architecture" --variant=minbase "$suite" "$base.part" "$mirror" >/dev/null
-    chroot "$base.part" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "$@" >/dev/null
+    chroot "$base.part" env DEBIAN_FRONTEND=noninteractive \
+      apt-get -qq -y install --no-install-recommends "$@" >/dev/null
     mv "$base.part" "$base"
   fi
   rm -rf "${clean:?}/$name"
@@ -60,7 +67,7 @@ install_first() {
   [ "$("${inside[@]}" id -nG sightd)" = "sightd video" ] || fail "the user sightd is not in its groups"
   "${inside[@]}" sightd check || fail "the shipped configuration is refused"
   for path in usr/share/sightd/models/ssdlite-mobilenet-v2.onnx usr/share/doc/sightd/{install.md,licences.txt.gz}; do
-    have $path "after the installation"
+    have "$path" "after the installation"
   done
   for folder in var/lib/sightd/models var/cache/sightd opt/sightd/lib; do mkdir -p "$system/$folder"; done
   echo kept > "$system/var/lib/sightd/models/mine.onnx"
@@ -84,7 +91,7 @@ remove_and_purge() {
   have etc/sightd/config.toml "after the removal"
   have var/lib/sightd/models/mine.onnx "after the removal"
   apt purge sightd >/dev/null
-  for path in etc/sightd var/lib/sightd var/cache/sightd opt/sightd; do gone $path "after the purge"; done
+  for path in etc/sightd var/lib/sightd var/cache/sightd opt/sightd; do gone "$path" "after the purge"; done
   ! find "$system/etc/systemd/system" -name 'sightd*' | grep . || fail "links of units are still there after the purge"
   ! "${inside[@]}" id sightd 2>/dev/null || fail "the user sightd is still there after the purge"
 }
@@ -132,7 +139,8 @@ test_amd64() {
   say "amd64, with systemd"
   debian amd64.run amd64 bookworm systemd-sysv dbus adduser curl
   system=$clean/amd64.run
-  chroot "$system" apt-get -qq -y install --no-install-recommends gstreamer1.0-plugins-base gstreamer1.0-plugins-good >/dev/null
+  chroot "$system" apt-get -qq -y install --no-install-recommends \
+    gstreamer1.0-plugins-base gstreamer1.0-plugins-good >/dev/null
   cp "$("$here/fetch.sh" onnxruntime-node 1.11.0)" "$system/root/onnxruntime.tgz"
   # The clean system lies on this machine's disk; the container has no network, so what apt needs is there by now.
   apt_offline "$1"
@@ -167,7 +175,7 @@ test_amd64() {
 # returns.
 refuse_to_start() {
   "${inside[@]}" systemctl restart sightd >/dev/null 2>&1 || true
-  until_true 30 "sightd did not give up" sh -c '[ "$(systemctl show -p ExecMainStatus --value sightd)" = 78 ]'
+  until_true 30 "sightd did not give up" sh -c 'systemctl show -p ExecMainStatus sightd | grep -qx ExecMainStatus=78'
   for word in detection.score detection.iuo; do
     "${inside[@]}" journalctl -u sightd --no-pager | grep -q "$word" || fail "the journal does not name $word"
   done
@@ -186,7 +194,8 @@ apt_offline() {
 trap 'shut_down; forget_arm64' EXIT
 install_tools
 mkdir -p "$clean"
-for architecture in ${*:-amd64 arm64}; do
+[ $# -gt 0 ] || set -- amd64 arm64
+for architecture in "$@"; do
   first=$("$here/package.sh" "$architecture" 0.0.1)
   second=$("$here/package.sh" "$architecture" 0.0.2)
   lintian --fail-on error "$first" || fail "lintian has errors"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# package.sh arm64|amd64 [VERSION]: builds sightd's Debian package into target/deb and prints its path. arm64 is built by
-# scripts/cross.sh and runs from glibc 2.27 on (JetPack 4.6); amd64 is built for the release it is built on.
+# package.sh arm64|amd64 [VERSION]: builds sightd's Debian package into target/deb and prints its path. arm64 is built
+# by scripts/cross.sh and runs from glibc 2.27 on (JetPack 4.6); amd64 is built for the release it is built on.
 # The package's maintainer is who builds it: DEBFULLNAME and DEBEMAIL, as for Debian's own tools, else git's user.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,12 +13,13 @@ fail() { echo "package: $*" >&2; exit 1; }
 cd "$root"
 version=${2:-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)}-1
 name=${DEBFULLNAME:-$(git config user.name || true)} address=${DEBEMAIL:-$(git config user.email || true)}
-[ -n "$name" ] && [ -n "$address" ] || fail "who maintains the package? Set DEBFULLNAME and DEBEMAIL, or git's user.name and user.email"
+[ -n "$name" ] && [ -n "$address" ] ||
+  fail "who maintains the package? Set DEBFULLNAME and DEBEMAIL, or git's user.name and user.email"
 maintainer="$name <$address>"
 case $1 in
   arm64)
     triple=aarch64-unknown-linux-gnu
-    options=(--target $triple)
+    options=(--target "$triple")
     export CARGO_TARGET_DIR=$root/target/cross
     "$here/cross.sh" >&2
     ;;

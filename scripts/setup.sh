@@ -54,11 +54,12 @@ rust() {
 
 # --- what the registries carry -----------------------------------------------------------------------------------
 
-# unpack DIR PACKAGE VERSION STRIP PATTERN...: the archive's files that match, without STRIP leading folders.
+# unpack DIR PACKAGE VERSION STRIP PATTERN...: the archive's files that match, without STRIP leading folders. The file
+# .complete says what was unpacked, so that another version is noticed.
 unpack() {
   local into=$store/$1 package=$2 version=$3 strip=$4 archive part
   shift 4
-  [ -e "$into/.complete" ] && return
+  [ "$(cat "$into/.complete" 2>/dev/null)" = "$package $version" ] && return
   archive=$("$here/fetch.sh" "$package" "$version")
   part=$into.part
   rm -rf "$part" "$into" && mkdir -p "$part"
@@ -66,7 +67,7 @@ unpack() {
     *.whl) python3 -m zipfile -e "$archive" "$part" && find "$part" -name "$1" -exec mv {} "$part" \; ;;
     *) tar -xzf "$archive" -C "$part" --no-same-owner --strip-components="$strip" --wildcards "$@" ;;
   esac
-  touch "$part/.complete"
+  echo "$package $version" > "$part/.complete"
   mv "$part" "$into"
 }
 
@@ -112,7 +113,7 @@ footage
 # --- for the tests -----------------------------------------------------------------------------------------------
 
 packages g++ python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools gstreamer1.0-plugins-bad \
-  chromium qemu-user-static
+  chromium qemu-user-static shellcheck
 python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done
 unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilenetv1*'
@@ -126,6 +127,7 @@ if ! cmp -s "$here/schemathesis.txt" "$store/schemathesis/.complete"; then
     --require-hashes -r "$here/schemathesis.txt"
   cp "$here/schemathesis.txt" "$store/schemathesis/.complete"
 fi
-# Debian's Chromium is driven; Playwright's own browsers are never fetched. 1.55 runs on Debian 12's Node 18; later ones do not.
+# Debian's Chromium is driven; Playwright's own browsers are never fetched. 1.55 runs on Debian 12's Node 18; later ones
+# do not.
 unpack browser/node_modules/playwright-core playwright-core 1.55.1 1 'package/*'
 unpack browser/node_modules/axe-core axe-core 4.14.1 1 'package/axe.min.js' 'package/package.json'

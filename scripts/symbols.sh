@@ -13,17 +13,19 @@ bad=()
 
 newest_glibc=$(grep -o 'GLIBC_[0-9.]*' <<<"$undefined" | sort -uV | tail -1)
 if dpkg --compare-versions "${newest_glibc#GLIBC_}" gt "$glibc"; then
-  for symbol in $(grep "@$newest_glibc\$" <<<"$undefined"); do bad+=("$symbol: glibc $glibc is the newest on the board"); done
+  while read -r symbol; do
+    bad+=("$symbol: glibc $glibc is the newest on the board")
+  done < <(grep "@$newest_glibc\$" <<<"$undefined")
 fi
 
 libraries=0
-for symbol in $(grep -E '^(gst|g)_' <<<"$undefined"); do
+while read -r symbol; do
   since=$(awk -v want="$symbol@Base" '$1 == want {print $2; exit}' "$2"/*.symbols)
   [ -n "$since" ] || { bad+=("$symbol: no package of the sysroot has it"); continue; }
   case $symbol in gst_*) allowed=$gstreamer ;; *) allowed=$glib ;; esac
   if dpkg --compare-versions "$since" gt "$allowed"; then bad+=("$symbol: came with $since, the board has $allowed"); fi
   libraries=$((libraries + 1))
-done
+done < <(grep -E '^(gst|g)_' <<<"$undefined")
 [ "$libraries" -gt 0 ] || fail "$binary needs no GStreamer symbol: that is not a build of sightd"
 
 # Anything else it is linked with must be on the board too.

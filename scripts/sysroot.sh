@@ -15,7 +15,8 @@ wanted="$suite $*"
 
 for tool in apt-get dpkg-deb; do command -v "$tool" >/dev/null || fail "$tool is needed: use Debian or Ubuntu"; done
 [ -f "$keyring" ] || fail "$keyring is needed: apt-get install debian-archive-keyring"
-mirror=${SIGHTD_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -1)}
+mirror=${SIGHTD_DEBIAN_MIRROR:-$(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' \
+  'Origin: Debian' 'Label: Debian' | head -1)}
 [ -n "$mirror" ] || fail "apt knows no Debian mirror here: set SIGHTD_DEBIAN_MIRROR to the address of one"
 
 apt=$(mktemp -d)
@@ -25,9 +26,10 @@ mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts,preferences}
 echo "deb [arch=arm64 signed-by=$keyring] $mirror $suite main" > "$apt/sources.list"
 private_apt() {
   apt-get -qq -y -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts="$apt/parts" \
-    -o Dir::Etc::PreferencesParts="$apt/preferences" -o Dir::State::Lists="$apt/lists" -o Dir::State::status="$apt/status" \
-    -o Dir::Cache="$apt/cache" -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User= \
-    -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
+    -o Dir::Etc::PreferencesParts="$apt/preferences" -o Dir::State::Lists="$apt/lists" \
+    -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o APT::Architecture=arm64 \
+    -o APT::Architectures=arm64 -o APT::Sandbox::User= -o APT::Install-Recommends=false \
+    -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
 }
 private_apt update || fail "$suite can not be had from $mirror. Debian 11 is past its long-term support: \
 when your mirror has dropped it, point SIGHTD_DEBIAN_MIRROR at one that keeps old releases"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test.sh: all tests, then one line that counts them. Set-up has run before (make test does).
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 model=.sightd/models/ssdlite-mobilenet-v2.onnx
 log=target/test.log
 mkdir -p target .sightd/models
@@ -12,7 +12,9 @@ fi
 cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 
-count() { awk -v what="$1" '/^test result:/ {for (i = 2; i <= NF; i++) if ($i ~ what) n += $(i - 1)} END {print n + 0}' "$log"; }
+count() {
+  awk -v what="$1" '/^test result:/ {for (i = 2; i <= NF; i++) if ($i ~ what) n += $(i - 1)} END {print n + 0}' "$log"
+}
 left_out=$(grep -c '^left out: ' "$log")
 [ "$left_out" = 0 ] || { echo "Acceptance tests left out for want of their data:"; grep '^left out: ' "$log"; }
 echo "$(count '^passed') passed, $(count '^failed') failed, $left_out skipped"
