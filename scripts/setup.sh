@@ -101,7 +101,8 @@ mkdir -p "$store"
 keep_footage
 packages gcc libc6-dev make pkg-config curl ca-certificates xz-utils \
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
-  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav \
+  gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 [ -f "$store/footage/vtest.avi" ] || packages opencv-doc
 command -v npm >/dev/null || packages npm
 rust
@@ -112,8 +113,7 @@ footage
 
 # --- for the tests -----------------------------------------------------------------------------------------------
 
-packages g++ python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools gstreamer1.0-plugins-bad \
-  chromium qemu-user-static shellcheck
+packages g++ python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools chromium qemu-user-static shellcheck
 python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done
 unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilenetv1*'

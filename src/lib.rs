@@ -4,7 +4,8 @@
 //!  source ─Frame─▶ mailbox ─▶ preprocess ─tensor─▶ infer ─RawOutput─▶ decode ─Detections─▶ publish
 //!  (GStreamer,     (latest                         (ONNX              (SSD,                (scenes: watch,
 //!   one per camera) wins)                           Runtime)           NMS)                 broadcast, HTTP)
-//!     └──────── Picture (JPEG, encoded by GStreamer only while someone watches) ──────────▶ live view
+//!     ├──────── Picture (JPEG, encoded by GStreamer only while someone watches) ──────────▶ live view
+//!     └──────── video (H.264, by an encoder that is there only while someone watches) ────▶ live view
 //! ```
 //!
 //! The modules stand in the order of the pipeline. Imports go data ← stages ← pipeline ← app ← main, and
@@ -28,6 +29,7 @@ pub mod tensor;
 pub mod logbook;
 pub mod mailbox;
 pub mod pictures;
+pub mod video;
 
 // Still pictures: read from files, drawn into, brought to the engine beside the cameras.
 pub mod draw;

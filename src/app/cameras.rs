@@ -61,6 +61,7 @@ impl Cameras {
             camera: planned.name.clone(),
             frames: self.desk.open(&planned.name),
             pictures: feed.pictures.clone(),
+            video: feed.video.clone(),
             status: feed.status.clone(),
         };
         let started = planned.enabled.then(|| source::spawn(planned.source.clone(), planned.input, outlet)).transpose();

@@ -3,7 +3,9 @@
 use crate::{
     decode,
     geometry::Size,
-    source::{self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, SourceUri, UsbOptions},
+    source::{
+        self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, SourceUri, UsbOptions, VideoOptions,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU16;
@@ -36,6 +38,8 @@ pub struct CameraConfig {
     pub patience: Patience,
     /// Skips the engine while nothing moves; absent: never.
     pub motion: Option<MotionGate>,
+    /// The live video, for those who watch.
+    pub video: VideoOptions,
     /// What counts as a detection here; keys that are absent are those of `[detection]`.
     pub detection: decode::Config,
 }
@@ -55,6 +59,7 @@ impl Default for CameraConfig {
             network: NetworkOptions::default(),
             patience: Patience::default(),
             motion: None,
+            video: VideoOptions::default(),
             detection: decode::Config::default(),
         }
     }
@@ -75,6 +80,7 @@ impl CameraConfig {
             network: self.network.clone(),
             patience: self.patience,
             motion: self.motion,
+            video: self.video,
             argus_restart_request: None,
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     pictures::Pictures,
     scene::Scene,
     status::{EngineInfo, EnginePhase},
+    video::Video,
 };
 use axum::extract::ws::Utf8Bytes;
 use std::{
@@ -50,6 +51,8 @@ pub struct CameraFeed {
     pub scene: watch::Sender<Option<Arc<PublishedScene>>>,
     /// Its live pictures.
     pub pictures: Arc<Pictures>,
+    /// Its live video.
+    pub video: Arc<Video>,
     /// Its state, kept by the source's supervisor.
     pub status: watch::Sender<CameraStatus>,
 }
@@ -98,6 +101,7 @@ impl Bus {
                     name: name.clone(),
                     scene: watch::channel(None).0,
                     pictures: Arc::default(),
+                    video: Arc::default(),
                     status: watch::channel(status).0,
                 })
             })

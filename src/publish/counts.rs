@@ -72,7 +72,7 @@ impl Counts {
         let whole = "Time from the capture of a frame to the publication of its scene";
         registry.register_with_unit("capture_to_publish", whole, Unit::Seconds, self.capture_to_publish.clone());
         registry.register("detections", "Objects found, one for each frame that shows it", self.detections.clone());
-        let lost = "Scenes that subscribers of /ws and /detections/stream were too slow for";
+        let lost = "Scenes and frames of video that clients were too slow for";
         registry.register("stream_messages_lost", lost, self.messages_lost.clone());
     }
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub patience: Patience,
     /// Skips the engine while nothing moves.
     pub motion: Option<MotionGate>,
+    /// The live video.
+    pub video: VideoOptions,
     /// Written when a CSI camera needs `nvargus-daemon` restarted; a root-owned systemd path unit watches it.
     pub argus_restart_request: Option<PathBuf>,
 }
@@ -46,6 +48,7 @@ impl Config {
             network: NetworkOptions::default(),
             patience: Patience::default(),
             motion: None,
+            video: VideoOptions::default(),
             argus_restart_request: None,
         }
     }
@@ -246,6 +249,58 @@ impl Default for MotionGate {
         Self { threshold: 10, blocks: 3, linger_ms: 1_000, refresh_ms: 5_000 }
     }
 }
+
+/// How the live video is made, for those who watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VideoOptions {
+    /// Whether there is any; the JPEG pictures are there in any case.
+    pub codec: VideoCodec,
+    /// What is aimed at, in thousands of bits a second.
+    pub bitrate_kbps: Bitrate,
+}
+
+/// The codec of the live video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoCodec {
+    /// H.264, where this machine has an encoder.
+    #[default]
+    Auto,
+    /// None.
+    Off,
+}
+
+/// Thousands of bits a second: 200 to 20,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Bitrate(u32);
+
+impl Bitrate {
+    /// Thousands of bits a second.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Bitrate {
+    fn default() -> Self {
+        Self(2_000)
+    }
+}
+
+impl TryFrom<u32> for Bitrate {
+    type Error = BadBitrate;
+
+    fn try_from(kbps: u32) -> Result<Self, BadBitrate> {
+        if (200..=20_000).contains(&kbps) { Ok(Self(kbps)) } else { Err(BadBitrate(kbps)) }
+    }
+}
+
+/// Why a number is no bit rate.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not a bit rate for video: use 200 to 20000 kilobits a second")]
+pub struct BadBitrate(u32);
 
 /// Frames a second: above 0, up to 240.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]

@@ -14,9 +14,10 @@ pub(super) fn package(element: &str) -> &'static str {
         }
         "v4l2src" | "jpegdec" | "jpegenc" | "videoflip" | "videocrop" | "rtspsrc" | "souphttpsrc"
         | "multipartdemux" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" => "gstreamer1.0-plugins-good",
-        "h264parse" | "h265parse" => "gstreamer1.0-plugins-bad",
+        "x264enc" => "gstreamer1.0-plugins-ugly",
+        "h264parse" | "h265parse" | "openh264enc" => "gstreamer1.0-plugins-bad",
         "avdec_h264" | "avdec_h265" => "gstreamer1.0-libav",
-        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvjpegenc" => "nvidia-l4t-gstreamer",
+        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvv4l2h264enc" | "nvjpegenc" => "nvidia-l4t-gstreamer",
         _ => "the GStreamer plugin that has it",
     }
 }
@@ -48,19 +49,14 @@ pub(super) fn missing_plugin(structure: &gst::StructureRef) -> Option<String> {
 
 /// The fault for an error on the bus of `uri`'s pipeline; `missing` is the decoder that was found missing just before.
 pub(super) fn of_bus_error(error: &gst::message::Error, missing: Option<&str>, uri: &SourceUri) -> Fault {
-    let (what, by) = (error.error(), error.src().map_or_else(|| "the pipeline".into(), |source| source.name()));
+    let what = error.error();
     let is_missing = what.matches(gst::CoreError::MissingPlugin) || what.matches(gst::StreamError::CodecNotFound);
     if let Some(missing) = missing.filter(|_| is_missing) {
         return Fault::lasting(format!(
             "there is no {missing} on this machine; install gstreamer1.0-libav, or convert the video to H.264"
         ));
     }
-    // What an element adds stands behind the place in its source; it may name the address with all that is in it.
-    let debug = error.debug();
-    let detail =
-        debug.as_deref().and_then(|debug| Some(debug.split_once('\n')?.1.trim())).filter(|text| !text.is_empty());
-    let detail = detail.map_or_else(String::new, |detail| format!(" ({})", without_address(detail, uri)));
-    let text = format!("{by}: {}{detail}", without_address(what.message(), uri));
+    let text = without_address(&in_words(error), uri);
     if what.matches(gst::ResourceError::NotAuthorized) {
         return Fault {
             cure: Cure::RetrySeldom,
@@ -70,6 +66,18 @@ pub(super) fn of_bus_error(error: &gst::message::Error, missing: Option<&str>, u
     // A file stays what it is; what a camera sends may be better next time.
     let never = is_missing || !uri.is_live() && what.is::<gst::StreamError>();
     Fault { cure: if never { Cure::Reconfigure } else { Cure::Retry }, text }
+}
+
+/// An error on the bus: the element, what happened, and what the element adds. It may name the source's address with all
+/// that is in it.
+pub(super) fn in_words(error: &gst::message::Error) -> String {
+    let by = error.src().map_or_else(|| "the pipeline".into(), |source| source.name());
+    // What an element adds stands behind the place in its source.
+    let debug = error.debug();
+    let detail =
+        debug.as_deref().and_then(|debug| Some(debug.split_once('\n')?.1.trim())).filter(|text| !text.is_empty());
+    let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+    format!("{by}: {}{detail}", error.error().message())
 }
 
 /// `text` with the address of a network camera as it may be shown.

@@ -7,7 +7,8 @@
 //!                 └──── first frame, end, fault, closed ────┤
 //!                                                           ▼
 //!             source ─▶ [pace] ─▶ tap (number, time) ─┬─▶ scale ─▶ infer ─────────────▶ mailbox
-//!                                                     └─▶ gate (someone watches?) ─▶ JPEG ─▶ pictures
+//!                                                     ├─▶ gate (someone watches?) ─▶ JPEG ─▶ pictures
+//!                                                     └─▶ gate ─▶ encoder, a pipeline of its own ─▶ video
 //! ```
 //!
 //! Behind the one place where a file is held to its pace, everything is as with a live camera: queues hold one
@@ -18,6 +19,7 @@ mod config;
 mod counter;
 mod describe;
 mod devices;
+mod encoder;
 mod error;
 mod hints;
 mod images;
@@ -25,6 +27,7 @@ mod listing;
 mod machine;
 mod needs;
 mod network;
+mod pace;
 mod pipeline;
 pub mod scale;
 mod sinks;
@@ -36,8 +39,8 @@ mod watch;
 
 pub use auto::choose_auto;
 pub use config::{
-    BadFps, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, Secret, Transport,
-    UsbFormat, UsbOptions, WhiteBalance,
+    BadBitrate, BadFps, Bitrate, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience,
+    Secret, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions, WhiteBalance,
 };
 pub use devices::Encoding;
 pub use error::SourceError;
@@ -50,9 +53,11 @@ use crate::{
     geometry::Size,
     mailbox,
     pictures::Pictures,
+    video::{Offer, Video},
 };
 use describe::Platform;
 use devices::Bus;
+use encoder::Encoder;
 use machine::{Driver, Ending, Limits, Machine};
 use pipeline::Plan;
 use stamps::Tap;
@@ -79,6 +84,8 @@ pub struct Outlet {
     pub frames: mailbox::Sender,
     /// JPEG pictures, encoded while someone watches.
     pub pictures: Arc<Pictures>,
+    /// H.264, encoded while someone watches.
+    pub video: Arc<Video>,
     /// What the API says of the camera. Frame numbers go on from the `frames` in it.
     pub status: tokio_watch::Sender<CameraStatus>,
 }
@@ -103,7 +110,13 @@ pub fn spawn(config: Config, input: Size, outlet: Outlet) -> Result<Handle, Sour
     let config = resolved(config);
     check(&config)?;
     let tap = Arc::new(Tap::new(outlet.status.borrow().frames, config.fps.map(Fps::interval)));
-    let plan = Arc::new(Plan { frozen: frozen(&config), platform: Platform::detect(), input, tap, config });
+    let platform = Platform::detect();
+    let encoder = choose_encoder(&config, platform);
+    outlet.video.set_offer(match &encoder {
+        Ok(encoder) => Offer::H264 { encoder: encoder.element() },
+        Err(why) => Offer::None(why.clone()),
+    });
+    let plan = Arc::new(Plan { frozen: frozen(&config), platform, encoder: encoder.ok(), input, tap, config });
     // What can be said of the pipeline now is checked now; a USB camera may be plugged in later.
     if !matches!(plan.config.uri, SourceUri::Usb(_)) {
         pipeline::parse(&plan.text()?)?;
@@ -192,6 +205,17 @@ fn check(config: &Config) -> Result<(), SourceError> {
         }
         _ => Ok(()),
     }
+}
+
+/// What encodes the live video, or why there is none.
+fn choose_encoder(config: &Config, platform: Platform) -> Result<Encoder, String> {
+    if config.video.codec == VideoCodec::Off {
+        return Err("the configuration switches it off (video.codec)".into());
+    }
+    if matches!(config.uri, SourceUri::Images { .. }) {
+        return Err("a folder of pictures is no video: each may be of another size".into());
+    }
+    Encoder::choose(platform)
 }
 
 fn check_video(path: &Path) -> Result<(), SourceError> {

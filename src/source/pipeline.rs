@@ -7,14 +7,15 @@ use super::{
     counter,
     describe::{self, Platform},
     devices,
+    encoder::{Encoder, Settings, VideoDesk},
     error::Fault,
     hints,
     images::{self, Feeder},
-    network,
+    network, pace,
     sinks::{self, FrameDesk, WhenFull},
     stamps::{Tap, Verdict},
     stillness::{FrozenWatch, MotionWatch},
-    uri::{AtEnd, Pace, SourceUri},
+    uri::{Pace, SourceUri},
     watch::Progress,
 };
 use crate::geometry::Size;
@@ -22,11 +23,7 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 use std::{
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -38,6 +35,8 @@ pub(super) struct Plan {
     /// The model's input size.
     pub input: Size,
     pub platform: Platform,
+    /// What encodes the live video, if it can be had.
+    pub encoder: Option<Encoder>,
     pub tap: Arc<Tap>,
     /// How long the pixels may stay the same, where they may not for ever.
     pub frozen: Option<Duration>,
@@ -50,7 +49,8 @@ impl Plan {
             SourceUri::Usb(device) => Some(devices::find_usb(Path::new("/"), device)?),
             _ => None,
         };
-        describe::pipeline(&self.config, self.input, self.platform, camera.as_ref())
+        let text = describe::pipeline(&self.config, self.input, self.platform, camera.as_ref())?;
+        Ok(if self.encoder.is_some() { describe::with_video(&text) } else { text })
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) enum Happening {
 
 /// What the attempt's thread is told.
 #[derive(Debug)]
-enum Control {
+pub(super) enum Control {
     /// The first buffer waits before the pace-maker.
     Primed,
     Rewind,
@@ -97,8 +97,12 @@ impl Attempt {
     ) -> std::io::Result<Self> {
         let (control, orders) = mpsc::channel();
         let progress = Arc::new(Progress::default());
-        let job =
-            Job { plan, frames: outlet.frames.clone(), pictures: outlet.pictures.clone(), progress: progress.clone() };
+        let video = plan.encoder.map(|encoder| {
+            let settings = Settings { encoder, options: plan.config.video, fps: plan.config.fps };
+            Arc::new(VideoDesk::new(outlet.camera.clone(), settings, plan.tap.clone(), outlet.video.clone()))
+        });
+        let (frames, pictures) = (outlet.frames.clone(), outlet.pictures.clone());
+        let job = Job { plan, frames, pictures, video, progress: progress.clone() };
         let own_control = control.clone();
         thread::Builder::new().name(name).spawn(move || {
             if let Err(fault) = job.run(own_control, &orders, tell.clone()) {
@@ -127,6 +131,7 @@ struct Job {
     plan: Arc<Plan>,
     frames: crate::mailbox::Sender,
     pictures: Arc<crate::pictures::Pictures>,
+    video: Option<Arc<VideoDesk>>,
     progress: Arc<Progress>,
 }
 
@@ -149,6 +154,9 @@ impl Job {
         self.wire(&pipeline, control, tell)?;
         let result = self.play(&pipeline, orders);
         self.progress.close();
+        if let Some(video) = &self.video {
+            video.close(); // it holds the camera's buffers
+        }
         let _ = pipeline.set_state(gst::State::Null);
         result
     }
@@ -167,16 +175,19 @@ impl Job {
             counter::paint_at(&sink_pad(&tap)?, self.plan.tap.clone()); // after the numbering
         }
         if let Some(pace) = &pace {
-            keep_pace(pace, &self.plan.config.uri, control)?;
+            pace::keep(pace, &self.plan.config.uri, control)?;
         }
         let infer = named::<AppSink>(pipeline, "infer")?;
         self.frame_desk().serve(&infer);
         tell_first_buffer(&infer, move || tell(Happening::FirstFrame))?;
         sinks::deliver_pictures(&named(pipeline, "pictures")?, self.plan.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
-        sink_pad(&named::<gst::Element>(pipeline, "gate")?)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            if pictures.wanted() { gst::PadProbeReturn::Ok } else { drop_buffer(info) }
-        });
+        keep_gate(pipeline, "gate", move || pictures.wanted())?;
+        if let Some(video) = &self.video {
+            video.clone().serve(&named(pipeline, "video")?);
+            let video = video.clone();
+            keep_gate(pipeline, "video-gate", move || video.wants_frames())?;
+        }
         if let SourceUri::Images { path, end } = &self.plan.config.uri {
             let interval = self.plan.config.fps.map_or(images::INTERVAL, Fps::interval);
             Feeder::new(path, *end, interval)?.feed(&named::<AppSrc>(pipeline, "source")?);
@@ -208,7 +219,7 @@ impl Job {
             match orders.recv() {
                 Ok(Control::Primed) if paced => start(pipeline, gst::State::Playing)?,
                 Ok(Control::Primed) => {}
-                Ok(Control::Rewind) => rewind(pipeline)?,
+                Ok(Control::Rewind) => pace::rewind(pipeline)?,
                 Ok(Control::Close) | Err(_) => return Ok(()),
             }
         }
@@ -227,24 +238,6 @@ fn start(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), Fault> {
     pipeline.set_state(state).map(drop).map_err(|_| Fault::passing("the pipeline does not start"))
 }
 
-/// Plays the file from its beginning again. The seek goes up from the pace-maker, once: sent to the pipeline, it would
-/// come from each of the two sinks, and the first frames would come twice.
-fn rewind(pipeline: &gst::Pipeline) -> Result<(), Fault> {
-    let seek = gst::event::Seek::new(
-        1.0,
-        gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT,
-        gst::SeekType::Set,
-        gst::ClockTime::ZERO,
-        gst::SeekType::None,
-        gst::ClockTime::NONE,
-    );
-    if sink_pad(&named::<gst::Element>(pipeline, "pace")?)?.push_event(seek) {
-        Ok(())
-    } else {
-        Err(Fault::passing("the file can not be played from its beginning again"))
-    }
-}
-
 pub(super) fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
     pipeline
         .by_name(name)
@@ -252,7 +245,7 @@ pub(super) fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -
         .ok_or_else(|| Fault::lasting(format!("the pipeline has no element `{name}` of the right kind")))
 }
 
-fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fault> {
+pub(super) fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fault> {
     element
         .static_pad("sink")
         .ok_or_else(|| Fault::lasting(format!("the element `{}` has no sink pad", element.as_ref().name())))
@@ -305,77 +298,16 @@ fn number_at(tee: &gst::Element, keeper: &gst::Element, tap: Arc<Tap>) -> Result
     Ok(())
 }
 
-/// Says when the first buffer waits before the pace-maker; sets its speed; and after each rewinding lets the first
-/// buffer come due when the last frame's time is over, or at once if it comes later than that.
-fn keep_pace(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<Control>) -> Result<(), Fault> {
-    let speed = match uri {
-        SourceUri::File { pace: Pace::Times(speed), .. } => *speed,
-        _ => 1.0,
-    };
-    let rewinds = matches!(uri, SourceUri::File { end: AtEnd::Loop, .. });
-    let primed = AtomicBool::new(false);
-    let rewinder: Mutex<Rewinder> = Mutex::default();
-    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
-    let keeper = pace.downgrade();
-    sink_pad(pace)?.add_probe(kinds, move |_, info| {
-        let Ok(mut rewinder) = rewinder.lock() else { return gst::PadProbeReturn::Ok };
-        if let Some(buffer) = info.buffer() {
-            if !primed.swap(true, Ordering::Relaxed) {
-                let _ = control.send(Control::Primed);
-            }
-            if rewinds && let Some(keeper) = keeper.upgrade() {
-                rewinder.buffer(&keeper, buffer);
-            }
-        } else if let Some(event) = info.event_mut() {
-            match event.view() {
-                gst::EventView::FlushStop(_) => rewinder.rewound(),
-                gst::EventView::Segment(segment) => {
-                    if let Some(mut segment) = segment.segment().downcast_ref::<gst::ClockTime>().cloned() {
-                        segment.set_rate(speed);
-                        *event = gst::event::Segment::new(&segment);
-                        rewinder.segment = Some(segment);
-                    }
-                }
-                _ => {}
-            }
-        }
-        gst::PadProbeReturn::Ok
+/// Lets frames into the queue `name` only while `is_open`.
+fn keep_gate(
+    pipeline: &gst::Pipeline,
+    name: &str,
+    is_open: impl Fn() -> bool + Send + Sync + 'static,
+) -> Result<(), Fault> {
+    sink_pad(&named::<gst::Element>(pipeline, name)?)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if is_open() { gst::PadProbeReturn::Ok } else { drop_buffer(info) }
     });
     Ok(())
-}
-
-/// Moves the pace-maker's base time at each beginning anew.
-#[derive(Debug, Default)]
-struct Rewinder {
-    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    /// When the frame after the last one would come due, on the pipeline's clock.
-    next_due: Option<gst::ClockTime>,
-    last_running: Option<gst::ClockTime>,
-    anew: bool,
-}
-
-impl Rewinder {
-    fn rewound(&mut self) {
-        self.anew = true;
-        self.last_running = None;
-    }
-
-    fn buffer(&mut self, keeper: &gst::Element, buffer: &gst::Buffer) {
-        let Some(running) =
-            self.segment.as_ref().zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts))
-        else {
-            return;
-        };
-        let Some(now) = keeper.clock().map(|clock| clock.time()) else { return };
-        if std::mem::take(&mut self.anew) {
-            let due = self.next_due.map_or(now, |due| due.max(now));
-            keeper.set_base_time(due.saturating_sub(running));
-        }
-        let Some(base) = keeper.base_time() else { return };
-        let interval = self.last_running.map_or(gst::ClockTime::ZERO, |last| running.saturating_sub(last));
-        self.next_due = Some(base + running + interval);
-        self.last_running = Some(running);
-    }
 }
 
 /// Ends a buffer's way in a probe. `PadProbeReturn::Drop` would do the same, but with it GStreamer 1.22 complains of

@@ -58,6 +58,7 @@ async fn every_route_asks_for_its_token() {
         ("GET", "/cameras/front", For::Readers),
         ("GET", "/cameras/front/live", For::Readers),
         ("GET", "/cameras/front/live.mjpg", For::Readers),
+        ("GET", "/cameras/front/video", For::Readers),
         ("GET", "/cameras/nowhere/snapshot.jpg", For::Readers),
         ("GET", "/model", For::Readers),
         ("POST", "/model", For::Admins),

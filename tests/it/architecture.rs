@@ -24,7 +24,7 @@ const LEVELS: &[&[&str]] = &[
         "still",
         "tensor",
     ],
-    &["draw", "logbook", "mailbox", "photo", "pictures"],
+    &["draw", "logbook", "mailbox", "photo", "pictures", "video"],
     &["lane"],
     &["source", "preprocess", "infer", "decode", "publish", "ops"],
     &["network"],

@@ -40,3 +40,4 @@ mod symbols;
 mod telemetry;
 mod tls;
 mod units;
+mod video;

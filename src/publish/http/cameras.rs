@@ -4,7 +4,12 @@ use super::{
     Shared,
     error::{ApiError, Part, Problem},
 };
-use crate::{camera::CameraState, geometry::Size, publish::bus::CameraFeed};
+use crate::{
+    camera::CameraState,
+    geometry::Size,
+    publish::bus::CameraFeed,
+    video::{Offer, Video},
+};
 use axum::{Json, extract::State};
 use serde::Serialize;
 use std::sync::Arc;
@@ -33,10 +38,41 @@ pub(super) struct CameraDto {
     last_error: Option<String>,
     /// How many watch its live pictures.
     viewers: usize,
+    /// Its live video at `/cameras/{name}/video`.
+    video: VideoDto,
     /// The source, with passwords removed.
     source: String,
     /// The GStreamer pipeline as text.
     pipeline: String,
+}
+
+/// Whether a camera has live video: `codec` and `encoder` when it does, `reason` when not.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Video)]
+struct VideoDto {
+    /// The codec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "h264")]
+    codec: Option<&'static str>,
+    /// The GStreamer element that encodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "x264enc")]
+    encoder: Option<&'static str>,
+    /// Why there is none, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// How many watch it.
+    viewers: usize,
+}
+
+impl From<&Video> for VideoDto {
+    fn from(video: &Video) -> Self {
+        let viewers = video.viewers();
+        match video.offer() {
+            Offer::H264 { encoder } => Self { codec: Some("h264"), encoder: Some(encoder), reason: None, viewers },
+            Offer::None(why) => Self { codec: None, encoder: None, reason: Some(why), viewers },
+        }
+    }
 }
 
 impl From<&CameraFeed> for CameraDto {
@@ -53,6 +89,7 @@ impl From<&CameraFeed> for CameraDto {
             restarts: status.restarts,
             last_error: status.last_error,
             viewers: feed.pictures.viewers(),
+            video: feed.video.as_ref().into(),
             source: status.source,
             pipeline: status.pipeline,
         }

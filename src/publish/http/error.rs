@@ -45,6 +45,14 @@ pub(super) enum ApiError {
         /// How long the request waited.
         waited: Duration,
     },
+    /// The camera has no H.264 here.
+    #[error("camera {camera} has no H.264 video: {why}; /cameras/{camera}/live has its pictures")]
+    NoVideo {
+        /// The camera.
+        camera: String,
+        /// Why not.
+        why: String,
+    },
     /// The request needs a token and has none.
     #[error("this needs a token: send it as `Authorization: Bearer TOKEN`, or log in at /login")]
     NoToken,
@@ -131,7 +139,7 @@ impl ApiError {
             Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NeedsAdmin | Self::UnknownHost(_) | Self::ForeignOrigin(_) => StatusCode::FORBIDDEN,
             Self::Control(Refused::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Control(Refused::Busy) => StatusCode::CONFLICT,
+            Self::Control(Refused::Busy) | Self::NoVideo { .. } => StatusCode::CONFLICT,
             Self::Control(Refused::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedType(_) | Self::Look(LookError::Photo(PhotoError::Unknown)) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE

@@ -127,7 +127,7 @@ impl Watcher {
 }
 
 /// Returns when the camera has been taken away.
-async fn closed(status: &mut watch::Receiver<CameraStatus>) {
+pub(super) async fn closed(status: &mut watch::Receiver<CameraStatus>) {
     while status.changed().await.is_ok() {}
 }
 

@@ -90,6 +90,8 @@ impl Readings {
         page.counter("camera_restarts", "Pipelines built anew after a fault", restarts)?;
         let viewers = of_each(&|feed| feed.pictures.viewers() as f64);
         page.gauge("live_viewers", "Viewers of live pictures", viewers)?;
+        let viewers = of_each(&|feed| feed.video.viewers() as f64);
+        page.gauge("video_viewers", "Viewers of live video", viewers)?;
         let Some(desk) = &self.desk else { return Ok(()) };
         let dropped = feeds.iter().map(|feed| {
             let labels = vec![("camera", feed.name.to_string()), ("reason", "engine_busy".to_owned())];

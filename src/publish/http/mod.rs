@@ -13,6 +13,7 @@ mod description;
 mod detect;
 mod error;
 mod etag;
+mod fmp4;
 mod listener;
 mod live;
 mod logs;
@@ -27,6 +28,7 @@ mod stream;
 mod system;
 mod tls;
 mod trace;
+mod video;
 
 pub use access::TokenError;
 pub use admin::{CameraChange, CameraSettings, Control, Refused, Reloaded};
@@ -229,6 +231,7 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(snapshot::snapshot))
         .routes(routes!(live::mjpeg))
         .routes(routes!(live::websocket))
+        .routes(routes!(video::video))
         .routes(routes!(status::model, admin::change_model))
         .routes(routes!(status::health))
         .routes(routes!(status::readiness))

@@ -12,7 +12,7 @@ use crate::publish::{bus::PublishedScene, wire::StreamMessage};
 use axum::{
     extract::{
         State,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
+        ws::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
     },
     response::{IntoResponse, Response, Sse, sse},
 };
@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often an idle connection is asked whether it still lives.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
+/// The longest reason in a close frame, in bytes (RFC 6455, 5.5).
+const LONGEST_REASON: usize = 123;
 /// The largest message a client may send: it has nothing to say.
 const LARGEST_MESSAGE: usize = 4096;
 
@@ -141,8 +143,14 @@ pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Alive {
 }
 
 /// Tells the client that the daemon stops, without insisting.
-pub(super) async fn say_goodbye(mut socket: WebSocket) {
-    let frame = CloseFrame { code: close_code::RESTART, reason: "the daemon stops".into() };
+pub(super) async fn say_goodbye(socket: WebSocket) {
+    close(socket, close_code::RESTART, "the daemon stops").await;
+}
+
+/// Tells the client why the connection ends, without insisting. Of the reason it gets as much as a close frame takes.
+pub(super) async fn close(mut socket: WebSocket, code: CloseCode, reason: &str) {
+    let reason = &reason[..reason.floor_char_boundary(LONGEST_REASON)];
+    let frame = CloseFrame { code, reason: reason.into() };
     let _ = tokio::time::timeout(Duration::from_millis(200), socket.send(Message::Close(Some(frame)))).await;
 }
 

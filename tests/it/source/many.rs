@@ -5,7 +5,6 @@ use sightd::{
     camera::{CameraName, CameraStatus},
     geometry::Size,
     mailbox::{Desk, Mailroom, Next},
-    pictures::Pictures,
     source::{self, Config, Fps, Handle, Outlet},
 };
 use std::{
@@ -23,7 +22,7 @@ fn camera(desk: &Desk, name: &str, size: Size, fps: f64) -> (Handle, watch::Rece
     let mut config = Config::new("test://ball".parse().unwrap());
     config.size = Some(size);
     config.fps = Some(Fps::try_from(fps).unwrap());
-    let outlet = Outlet { camera, frames, pictures: Arc::new(Pictures::default()), status: sender };
+    let outlet = Outlet { camera, frames, pictures: Arc::default(), video: Arc::default(), status: sender };
     (source::spawn(config, INPUT, outlet).unwrap(), status)
 }
 

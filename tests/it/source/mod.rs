@@ -49,7 +49,13 @@ impl Bench {
         let (mailroom, desk) = Mailroom::new();
         let pictures = Arc::new(Pictures::default());
         let (sender, status) = watch::channel(CameraStatus::new(String::new()));
-        let outlet = Outlet { frames: desk.open(&camera), camera, pictures: pictures.clone(), status: sender };
+        let outlet = Outlet {
+            frames: desk.open(&camera),
+            camera,
+            pictures: pictures.clone(),
+            video: Arc::default(),
+            status: sender,
+        };
         let handle = source::spawn(config, INPUT, outlet)?;
         Ok(Self { mailroom, pictures, status, handle })
     }

@@ -1,0 +1,104 @@
+//! Files at their pace: the element `pace` lets each frame through when it is due, also after the file was rewound.
+
+use super::{
+    error::Fault,
+    pipeline::{Control, named, sink_pad},
+    uri::{AtEnd, Pace, SourceUri},
+};
+use gstreamer::{self as gst, prelude::*};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
+
+/// Says when the first buffer waits before the pace-maker; sets its speed; and after each rewinding lets the first
+/// buffer come due when the last frame's time is over, or at once if it comes later than that.
+pub(super) fn keep(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<Control>) -> Result<(), Fault> {
+    let speed = match uri {
+        SourceUri::File { pace: Pace::Times(speed), .. } => *speed,
+        _ => 1.0,
+    };
+    let rewinds = matches!(uri, SourceUri::File { end: AtEnd::Loop, .. });
+    let primed = AtomicBool::new(false);
+    let rewinder: Mutex<Rewinder> = Mutex::default();
+    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
+    let keeper = pace.downgrade();
+    sink_pad(pace)?.add_probe(kinds, move |_, info| {
+        let Ok(mut rewinder) = rewinder.lock() else { return gst::PadProbeReturn::Ok };
+        if let Some(buffer) = info.buffer() {
+            if !primed.swap(true, Ordering::Relaxed) {
+                let _ = control.send(Control::Primed);
+            }
+            if rewinds && let Some(keeper) = keeper.upgrade() {
+                rewinder.buffer(&keeper, buffer);
+            }
+        } else if let Some(event) = info.event_mut() {
+            match event.view() {
+                gst::EventView::FlushStop(_) => rewinder.rewound(),
+                gst::EventView::Segment(segment) => {
+                    if let Some(mut segment) = segment.segment().downcast_ref::<gst::ClockTime>().cloned() {
+                        segment.set_rate(speed);
+                        *event = gst::event::Segment::new(&segment);
+                        rewinder.segment = Some(segment);
+                    }
+                }
+                _ => {}
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+/// Moves the pace-maker's base time at each beginning anew.
+#[derive(Debug, Default)]
+struct Rewinder {
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// When the frame after the last one would come due, on the pipeline's clock.
+    next_due: Option<gst::ClockTime>,
+    last_running: Option<gst::ClockTime>,
+    anew: bool,
+}
+
+impl Rewinder {
+    fn rewound(&mut self) {
+        self.anew = true;
+        self.last_running = None;
+    }
+
+    fn buffer(&mut self, keeper: &gst::Element, buffer: &gst::Buffer) {
+        let Some(running) =
+            self.segment.as_ref().zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts))
+        else {
+            return;
+        };
+        let Some(now) = keeper.clock().map(|clock| clock.time()) else { return };
+        if std::mem::take(&mut self.anew) {
+            let due = self.next_due.map_or(now, |due| due.max(now));
+            keeper.set_base_time(due.saturating_sub(running));
+        }
+        let Some(base) = keeper.base_time() else { return };
+        let interval = self.last_running.map_or(gst::ClockTime::ZERO, |last| running.saturating_sub(last));
+        self.next_due = Some(base + running + interval);
+        self.last_running = Some(running);
+    }
+}
+
+/// Plays the file from its beginning again. The seek goes up from the pace-maker, once: sent to the pipeline, it would
+/// come from each of the two sinks, and the first frames would come twice.
+pub(super) fn rewind(pipeline: &gst::Pipeline) -> Result<(), Fault> {
+    let seek = gst::event::Seek::new(
+        1.0,
+        gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT,
+        gst::SeekType::Set,
+        gst::ClockTime::ZERO,
+        gst::SeekType::None,
+        gst::ClockTime::NONE,
+    );
+    if sink_pad(&named::<gst::Element>(pipeline, "pace")?)?.push_event(seek) {
+        Ok(())
+    } else {
+        Err(Fault::passing("the file can not be played from its beginning again"))
+    }
+}
