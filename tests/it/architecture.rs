@@ -43,7 +43,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("libloading", &["infer"]),
     ("axum", &["publish"]),
     ("prost", &["model"]),
-    ("flatbuffers", &["model"]),
 ];
 
 /// Exceptions with their reasons.

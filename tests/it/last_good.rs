@@ -174,11 +174,7 @@ fn a_run_that_works_is_kept_and_returns_when_its_configuration_is_spoilt() {
     fs::write(&config, &good).unwrap();
 
     let mut daemon = service(&state, &config);
-    let start = std::time::Instant::now();
-    while !daemon.log().contains("kept as the last good one") {
-        assert!(start.elapsed() < PATIENCE, "{}", daemon.log());
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    daemon.wait_for_log("kept as the last good one");
     daemon.signal("TERM");
     assert_eq!(daemon.wait_for_end(PATIENCE).0, Some(0));
     let version = fs::read_to_string(state.join("last-good/VERSION")).unwrap();

@@ -13,11 +13,10 @@ fn an_admin_reads_the_log_and_goes_on_from_there() {
         assert!(!body.contains("hunter2"), "{body}");
         serde_json::from_str(&body).unwrap()
     };
-    let start = std::time::Instant::now();
-    while !read("")["lines"].as_array().unwrap().iter().any(|line| line["message"].to_string().contains("camera")) {
-        assert!(start.elapsed() < crate::program::PATIENCE, "{}", daemon.log());
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let of_a_camera = |line: &Value| line["message"].to_string().contains("camera");
+    daemon.until_some("a line of a camera", || {
+        read("")["lines"].as_array().unwrap().iter().any(of_a_camera).then_some(())
+    });
     let all = read("?limit=1000");
     let (lines, last) = (all["lines"].as_array().unwrap(), all["last"].as_u64().unwrap());
     assert!(lines[0]["message"].as_str().unwrap().contains("http://127.0.0.1:"), "{all}");

@@ -1,24 +1,14 @@
 //! The input tensor of a still picture against the reference.
 
-use crate::support::{read_f32, shared};
+use crate::support::{coco_ssd, read_f32, shared};
 use image::RgbImage;
-use sightd::{
-    manifest::{Channels, Input},
-    preprocess::fill_from_still,
-};
+use sightd::preprocess::fill_from_still;
 use std::fs;
 
 #[test]
 fn the_reference_picture_gives_the_reference_tensor() {
     let Some(folder) = shared("data/reference") else { return };
-    let input = Input {
-        name: "image".into(),
-        width: 300,
-        height: 300,
-        channels: Channels::Rgb,
-        scale: 2.0 / 255.0,
-        offset: [-1.0; 3],
-    };
+    let input = coco_ssd().input;
     let (width, height) = (413, 300); // humans_0.hw
     let picture = RgbImage::from_raw(width, height, fs::read(folder.join("humans_0.rgb")).unwrap()).unwrap();
     let mut tensor = vec![0.0; input.len()];

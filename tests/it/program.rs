@@ -73,27 +73,35 @@ impl Daemon {
         self.log.lock().unwrap().clone()
     }
 
-    /// The address it serves, once it has printed it.
-    pub fn url(&self) -> String {
+    /// What `look` finds, which is asked again and again until it finds it; `what` that is, for the message.
+    pub fn until_some<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let start = Instant::now();
         loop {
-            let log = self.log();
-            if let Some(at) = log.find("http://127.0.0.1:") {
-                return log[at..].split('/').take(3).collect::<Vec<_>>().join("/");
+            if let Some(found) = look() {
+                return found;
             }
-            assert!(start.elapsed() < PATIENCE, "no address was printed: {log}");
+            assert!(start.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
+    /// Waits until its log has the words.
+    pub fn wait_for_log(&self, words: &str) {
+        self.until_some(words, || self.log().contains(words).then_some(()));
+    }
+
+    /// The address it serves, once it has printed it.
+    pub fn url(&self) -> String {
+        self.until_some("the address", || {
+            let log = self.log();
+            let at = log.find("http://127.0.0.1:")?;
+            Some(log[at..].split('/').take(3).collect::<Vec<_>>().join("/"))
+        })
+    }
+
     /// Status and body of a GET.
     pub fn get(&self, path: &str) -> (u16, String) {
-        let url = format!("{}{path}", self.url());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let response = reqwest::get(url).await.unwrap();
-            (response.status().as_u16(), response.text().await.unwrap())
-        })
+        answer(reqwest::Client::new().get(format!("{}{path}", self.url())))
     }
 
     /// Status and body of a POST.
@@ -105,26 +113,16 @@ impl Daemon {
     pub fn send(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
         let method = method.parse().unwrap();
         let request = reqwest::Client::new().request(method, format!("{}{path}", self.url()));
-        let request = request.header("content-type", kind).body(body);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let response = request.send().await.unwrap();
-            (response.status().as_u16(), response.text().await.unwrap())
-        })
+        answer(request.header("content-type", kind).body(body))
     }
 
     /// The first scene of the first camera that `fits`.
     pub fn wait_for(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
+        self.until_some("such a scene", || {
             let body: Value = serde_json::from_str(&self.get("/detections").1).unwrap();
             let scene = &body["scenes"][0];
-            if scene.is_object() && fits(scene) {
-                return scene.clone();
-            }
-            assert!(start.elapsed() < PATIENCE, "no such scene came: {body}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            (scene.is_object() && fits(scene)).then(|| scene.clone())
+        })
     }
 
     /// The first scene.
@@ -151,6 +149,15 @@ impl Daemon {
         self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         (status.code(), self.log())
     }
+}
+
+/// Status and body of the answer to `request`.
+fn answer(request: reqwest::RequestBuilder) -> (u16, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    })
 }
 
 impl Drop for Daemon {

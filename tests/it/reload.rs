@@ -1,28 +1,17 @@
 //! SIGHUP: cameras come, go and change without touching the others; a wrong configuration changes nothing.
 
-use crate::program::{Daemon, PATIENCE, reference_model};
+use crate::program::{Daemon, reference_model};
 use serde_json::Value;
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
 fn camera(daemon: &Daemon, name: &str) -> Option<Value> {
     let (status, body) = daemon.get(&format!("/cameras/{name}"));
     (status == 200).then(|| serde_json::from_str(&body).unwrap())
 }
 
-fn wait(daemon: &Daemon, what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "{what}: {}", daemon.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn state(daemon: &Daemon, name: &str) -> Option<String> {
-    camera(daemon, name).map(|camera| camera["state"].as_str().unwrap().to_owned())
+fn wait_for_state(daemon: &Daemon, name: &str, state: &str) {
+    let is_so = || camera(daemon, name).filter(|camera| camera["state"] == state).map(drop);
+    daemon.until_some(&format!("{name} {state}"), is_so);
 }
 
 fn write(config: &Path, cameras: &str) {
@@ -39,21 +28,21 @@ fn cameras_come_and_go_without_touching_the_others() {
     let daemon = Daemon::spawn(&["run", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
     daemon.wait_for_scene();
     for name in ["stays", "goes"] {
-        wait(&daemon, name, || state(&daemon, name).as_deref() == Some("running"));
+        wait_for_state(&daemon, name, "running");
     }
 
     write(&config, &format!("{STAYS}[camera.comes]\nsource = \"test://ball\"\n"));
     daemon.signal("HUP");
-    wait(&daemon, "the new camera", || state(&daemon, "comes").as_deref() == Some("running"));
+    wait_for_state(&daemon, "comes", "running");
     assert!(camera(&daemon, "goes").is_none());
 
     write(&config, &format!("{STAYS}[camera.comes]\nsource = \"test://ball\"\nenabled = false\n"));
     daemon.signal("HUP");
-    wait(&daemon, "the camera switched off", || state(&daemon, "comes").as_deref() == Some("disabled"));
+    wait_for_state(&daemon, "comes", "disabled");
 
     write(&config, "[detection]\nscore = 7\n");
     daemon.signal("HUP");
-    wait(&daemon, "the mistake", || daemon.log().contains("detection.score = 7"));
+    daemon.wait_for_log("detection.score = 7");
     let stays = camera(&daemon, "stays").unwrap();
     assert_eq!((&stays["state"], &stays["restarts"]), (&Value::from("running"), &Value::from(0)));
     assert_eq!(daemon.log().matches("can't be started").count(), 0);
@@ -80,7 +69,7 @@ fn an_admin_changes_thresholds_and_reloads_over_http() {
     assert_eq!(shown["camera"]["stays"]["detection"], settings["detection"]);
     assert_eq!(settings["detection"]["classes"], serde_json::json!({"person": 0.75}));
     assert_eq!(patch("stays", r#"{"enabled": false}"#).0, 200);
-    wait(&daemon, "the camera switched off", || state(&daemon, "stays").as_deref() == Some("disabled"));
+    wait_for_state(&daemon, "stays", "disabled");
 
     for (name, body, wanted, words) in [
         ("stays", r#"{"detection": {"score": 7}}"#, 422, "score: 7 is not between 0 and 1"),
@@ -98,7 +87,7 @@ fn an_admin_changes_thresholds_and_reloads_over_http() {
     write(&config, &format!("{STAYS}[log]\nfilter = \"debug\"\n"));
     let (status, answer) = reload();
     assert_eq!((status, answer), (200, serde_json::json!({"applied": ["camera.stays"], "needs_restart": ["log"]})));
-    wait(&daemon, "the camera back", || state(&daemon, "stays").as_deref() == Some("running"));
+    wait_for_state(&daemon, "stays", "running");
     write(&config, "[detection]\nscore = 7\niou = 8\n");
     let (status, problem) = reload();
     let detail = problem["detail"].as_str().unwrap();

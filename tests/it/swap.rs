@@ -13,8 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tokio::time::timeout;
-use tokio_tungstenite::{connect_async, tungstenite::Message};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// A folder of models that differ in their names only, or are broken.
 struct Models {
@@ -92,20 +92,30 @@ struct Seen {
     run: Duration,
 }
 
-/// Collects scenes from the WebSocket until `enough`, and gives them.
-async fn watch(url: String, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
-    let (mut socket, _) = connect_async(url.replace("http://", "ws://") + "/ws").await.unwrap();
-    let mut seen = Vec::new();
-    while !enough(&seen) {
-        let message = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
-        let Message::Text(text) = message else { continue };
-        let message: Value = serde_json::from_str(&text).unwrap();
-        let Some(seq) = message["seq"].as_u64() else { continue };
-        let model = message["model"].as_str().unwrap().to_owned();
-        let run = Duration::from_secs_f64(message["timings_ms"]["infer"].as_f64().unwrap() / 1e3);
-        seen.push(Seen { at: Instant::now(), model, seq, run });
+/// A WebSocket of the daemon, and the scenes that came over it.
+struct Watcher {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    seen: Vec<Seen>,
+}
+
+impl Watcher {
+    async fn new(daemon: &Daemon) -> Self {
+        let (socket, _) = connect_async(daemon.url().replace("http://", "ws://") + "/ws").await.unwrap();
+        Self { socket, seen: Vec::new() }
     }
-    seen
+
+    /// Collects scenes until there are `count` of the model `name`.
+    async fn watch(&mut self, count: usize, name: &str) {
+        while self.seen.iter().filter(|scene| scene.model == name).count() < count {
+            let message = timeout(PATIENCE, self.socket.next()).await.unwrap().unwrap().unwrap();
+            let Message::Text(text) = message else { continue };
+            let message: Value = serde_json::from_str(&text).unwrap();
+            let Some(seq) = message["seq"].as_u64() else { continue };
+            let model = message["model"].as_str().unwrap().to_owned();
+            let run = Duration::from_secs_f64(message["timings_ms"]["infer"].as_f64().unwrap() / 1e3);
+            self.seen.push(Seen { at: Instant::now(), model, seq, run });
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,16 +139,15 @@ async fn a_model_takes_over_under_load_and_exactly_once() {
     assert!(gap <= limit || !is_long(), "{gap:?} is more than {limit:?}");
 }
 
-/// Changes the model from `old` to `new`, and gives the scenes around the change: some of the old one first, thirty of
-/// the new one at the end.
+/// Changes the model from `old` to `new`, and gives the scenes around the change: at least thirty of the old one first,
+/// thirty of the new one at the end.
 async fn swap(daemon: &Daemon, old: &str, new: &str) -> Vec<Seen> {
-    let is_new = new.to_owned();
-    let watching =
-        tokio::spawn(watch(daemon.url(), move |seen| seen.iter().filter(|seen| seen.model == is_new).count() >= 30));
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let (status, engine) = change(daemon, &json!({"name": new})).await;
+    let mut watcher = Watcher::new(daemon).await;
+    watcher.watch(30, old).await;
+    let to = json!({"name": new});
+    let ((status, engine), ()) = tokio::join!(change(daemon, &to), watcher.watch(30, new));
     assert_eq!((status, engine["model"].as_str()), (200, Some(new)), "{engine}");
-    let seen = watching.await.unwrap();
+    let seen = watcher.seen;
     assert!(seen.is_sorted_by(|a, b| a.seq < b.seq));
     let changes = seen.windows(2).filter(|pair| pair[0].model != pair[1].model).count();
     assert_eq!((changes, seen[0].model.as_str()), (1, old));
@@ -169,8 +178,9 @@ async fn a_model_that_can_not_serve_leaves_the_old_one() {
         assert!(problem["detail"].as_str().unwrap().contains(words), "{body}: {problem}");
         assert_eq!(serving(&daemon).await, "one");
     }
-    let seen = watch(daemon.url(), |seen| seen.len() >= 5).await;
-    assert!(seen.iter().all(|scene| scene.model == "one"));
+    let mut watcher = Watcher::new(&daemon).await;
+    watcher.watch(5, "one").await;
+    assert_eq!(watcher.seen.len(), 5, "scenes of no other model come");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,34 +200,19 @@ async fn only_this_machine_may_change_the_model() {
     assert_eq!(serving(&daemon).await, "one");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sighup_reads_the_configuration_again() {
+#[test]
+fn sighup_reads_the_configuration_again() {
     let models = Models::new();
-    let daemon = tokio::task::block_in_place(|| models.daemon());
+    let daemon = models.daemon();
     models.configure("two");
     daemon.signal("HUP");
-    wait_for_model(&daemon, "two").await;
+    daemon.wait_for(|scene| scene["model"] == "two");
     models.configure("odd");
     daemon.signal("HUP");
-    wait_for_log(&daemon, "\"scores\" is missing; nothing was changed").await;
+    daemon.wait_for_log("\"scores\" is missing; nothing was changed");
     fs::write(models.path("sightd.conf.toml"), "[model]\nnaem = \"one\"\n").unwrap();
     daemon.signal("HUP");
-    wait_for_log(&daemon, "model.naem").await;
-    assert_eq!(serving(&daemon).await, "two");
-}
-
-async fn wait_for_model(daemon: &Daemon, name: &str) {
-    let began = Instant::now();
-    while serving(daemon).await != name {
-        assert!(began.elapsed() < PATIENCE, "{}", daemon.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn wait_for_log(daemon: &Daemon, words: &str) {
-    let began = Instant::now();
-    while !daemon.log().contains(words) {
-        assert!(began.elapsed() < PATIENCE, "{words}: {}", daemon.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    daemon.wait_for_log("model.naem");
+    let (_, model) = daemon.get("/model");
+    assert!(model.contains("\"model\":\"two\""), "{model}");
 }
