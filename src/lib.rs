@@ -1,15 +1,15 @@
 //! `sightd`: object detection as a service.
 //!
 //! ```text
-//!  source ─Frame─▶ mailbox ─▶ preprocess ─tensor─▶ infer ─RawOutput─▶ decode ─Detections─▶ publish
-//!  (GStreamer,     (latest                         (ONNX              (SSD,                (scenes: watch,
-//!   one per camera) wins)                           Runtime)           NMS)                 broadcast, HTTP)
+//!  source ─Frame─▶ mailbox ─▶ preprocess ─tensor─▶ infer ─RawOutputs─▶ decode ─Detections─▶ publish
+//!  (GStreamer,     (latest                         (ONNX               (SSD,                (scenes: watch,
+//!   one per camera) wins)                           Runtime)            NMS)                 broadcast, HTTP)
 //!     ├──────── Picture (JPEG, encoded by GStreamer only while someone watches) ──────────▶ live view
 //!     └──────── video (H.264, by an encoder that is there only while someone watches) ────▶ live view
 //! ```
 //!
-//! The modules stand in the order of the pipeline. Imports go data ← stages ← pipeline ← app ← main, and
-//! stages never import each other (`tests/architecture.rs` enforces it).
+//! The modules stand in groups, each importing from those above it only; stages never import each other
+//! (`tests/it/architecture.rs` enforces it). [`pipeline`] is the drawing as code.
 
 // Data: no I/O, no clock, no threads.
 pub mod board;
@@ -36,19 +36,21 @@ pub mod draw;
 pub mod lane;
 pub mod photo;
 
-// Stages, in the order in which a frame meets them.
+// Stages: source, preprocess, infer, decode, publish, as a frame meets them.
 pub mod decode;
 pub mod infer;
 pub mod preprocess;
 pub mod publish;
 pub mod source;
 
+// Beside the stages: the machine, its health and systemd.
+pub mod ops;
+
 // The stages round one network, in their order.
 pub mod network;
 
-// Beside the pipeline: the model workshop and the operator's tools.
+// Beside the pipeline: the model workshop.
 pub mod model;
-pub mod ops;
 
 // What ties them together.
 pub mod app;

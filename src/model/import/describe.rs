@@ -10,7 +10,7 @@ use crate::manifest::{Activation, Anchors, Channels, Decode, Input};
 /// Coordinates of a box.
 const BOX: usize = 4;
 /// Sizes of the input that are accepted, in pixels.
-pub const SIZES: std::ops::RangeInclusive<u32> = 32..=4096;
+const SIZES: std::ops::RangeInclusive<u32> = 32..=4096;
 
 /// What the heads predict.
 #[derive(Debug)]
@@ -63,12 +63,13 @@ pub fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, F
     Ok(Input { name: IMAGE.to_owned(), width, height, channels: Channels::Rgb, scale, offset })
 }
 
-/// A side of the input that is usable.
+/// A side of the input in pixels, if it is usable.
 ///
 /// # Errors
-/// [`Fault::BadSize`] when it is outside [`SIZES`].
+/// [`Fault::BadSize`] when it is too small or too large.
 pub fn side(given: i64) -> Result<u32, Fault> {
-    u32::try_from(given).ok().filter(|side| SIZES.contains(side)).ok_or(Fault::BadSize { side: given })
+    let side = u32::try_from(given).ok().filter(|side| SIZES.contains(side));
+    side.ok_or(Fault::BadSize { side: given, handled: SIZES })
 }
 
 /// Rows and columns that the input has in the file.

@@ -1,8 +1,8 @@
 //! What can go wrong in an import.
 
 use super::constant::ConstantError;
-use super::describe::SIZES;
 use crate::model::wire::WireError;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// An import that failed, with the file it was about.
@@ -82,10 +82,12 @@ pub enum Fault {
     #[error("its input size is not in the file: give it with --size, for example --size 300")]
     Size,
     /// A size is not usable.
-    #[error("an input of {side} pixels a side is not usable: {} to {} are handled", SIZES.start(), SIZES.end())]
+    #[error("an input of {side} pixels a side is not usable: {} to {} are handled", handled.start(), handled.end())]
     BadSize {
-        /// The side, given or in the file.
+        /// The side in pixels, given or in the file.
         side: i64,
+        /// The sides that are handled, in pixels.
+        handled: RangeInclusive<u32>,
     },
     /// No anchors of the family fit.
     #[error("no anchors fit it: {0}")]
