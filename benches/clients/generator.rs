@@ -35,6 +35,8 @@ pub enum Kind {
     Unread,
     /// Pictures, by MJPEG.
     Pictures,
+    /// Video, by WebSocket.
+    Video,
 }
 
 impl Kind {
@@ -43,11 +45,12 @@ impl Kind {
             Self::Scenes => "WebSockets",
             Self::Unread => "that never read",
             Self::Pictures => "MJPEG",
+            Self::Video => "H.264",
         }
     }
 
     fn parse(name: &str) -> anyhow::Result<Self> {
-        [Self::Scenes, Self::Unread, Self::Pictures]
+        [Self::Scenes, Self::Unread, Self::Pictures, Self::Video]
             .into_iter()
             .find(|kind| kind.name() == name)
             .context("no such kind of clients")
@@ -129,7 +132,7 @@ pub async fn run(arguments: &[String]) -> anyhow::Result<()> {
     let slow = match kind {
         Kind::Scenes => clients / SLOW_ONE_IN,
         Kind::Unread => clients,
-        Kind::Pictures => 0,
+        Kind::Pictures | Kind::Video => 0,
     };
     let mut tasks = JoinSet::new();
     for index in 0..clients {
@@ -145,6 +148,11 @@ pub async fn run(arguments: &[String]) -> anyhow::Result<()> {
                 let socket = connect(address, true).await?;
                 let (socket, _) = client_async(format!("ws://{address}/ws"), socket).await?;
                 tasks.spawn(unread(socket, begun));
+            }
+            Kind::Video => {
+                let socket = connect(address, false).await?;
+                let (socket, _) = client_async(format!("ws://{address}/cameras/front/video"), socket).await?;
+                tasks.spawn(video(socket, begun));
             }
             Kind::Pictures => drop(tasks.spawn(pictures(address.clone(), begun))),
         }
@@ -238,6 +246,36 @@ async fn scenes(
             tally.count(&text)?;
             if !pause.is_zero() {
                 sleep_until((Instant::now() + pause).min(end)).await;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// One viewer of the video; what comes before the phase begins is read and not counted.
+async fn video(
+    mut socket: tokio_tungstenite::WebSocketStream<TcpStream>,
+    begun: watch::Receiver<Option<Instant>>,
+) -> anyhow::Result<Tally> {
+    let begins = end(begun);
+    tokio::pin!(begins);
+    let end = loop {
+        tokio::select! {
+            end = &mut begins => break end?,
+            message = socket.next() => drop(message.context("closed too soon")??),
+        }
+    };
+    let mut tally = Tally::default();
+    while let Ok(message) = timeout_at(end, socket.next()).await {
+        match message {
+            Some(Ok(Message::Binary(fragment))) => {
+                tally.received += 1;
+                tally.bytes += fragment.len() as u64;
+            }
+            Some(Ok(Message::Text(_) | Message::Ping(_))) => {}
+            _ => {
+                tally.let_go = true;
+                break;
             }
         }
     }

@@ -20,10 +20,14 @@ use std::{env, process::ExitCode, time::Duration};
 /// One load: what the clients look at, how many they are, and the share of the rate without clients that must remain.
 struct Phase(Kind, usize, f64);
 
-const PHASES: [Phase; 4] = [
+const PHASES: [Phase; 8] = [
     Phase(Kind::Scenes, 10, 0.98),
     Phase(Kind::Unread, 10, 0.98),
     Phase(Kind::Scenes, 1000, 0.95),
+    Phase(Kind::Pictures, 1, 0.98),
+    Phase(Kind::Video, 1, 0.98),
+    Phase(Kind::Pictures, 20, 0.95),
+    Phase(Kind::Video, 20, 0.95),
     Phase(Kind::Pictures, 50, 0.95),
 ];
 /// Of the memory in the first quarter of a phase, once all clients are connected.

@@ -37,6 +37,7 @@ pub fn facts(sources: &Sources, root: Option<PathBuf>) -> Facts {
         runtime: runtime(&config),
         gstreamer: source::gstreamer_version().map_err(|error| error.to_string()),
         missing_elements: elements.into_iter().map(element).collect(),
+        video_encoder: source::video_encoder().map(Into::into),
         cameras: cameras.iter().map(|(name, camera)| camera_fact(name.as_str(), &camera.source, &root)).collect(),
         cache: writable(&config.runtime.cache_folder()),
         clock_synchronised: clock_synchronised(),

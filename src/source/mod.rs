@@ -45,7 +45,7 @@ pub use config::{
 pub use devices::Encoding;
 pub use error::SourceError;
 pub use listing::{CameraListing, ListedMode, list_cameras};
-pub use needs::{MissingElement, gstreamer_version, missing_device, missing_elements};
+pub use needs::{MissingElement, gstreamer_version, missing_device, missing_elements, video_encoder};
 pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice};
 
 use crate::{

@@ -2,7 +2,9 @@
 
 use super::{
     SourceError,
+    describe::Platform,
     devices::{self, Bus},
+    encoder::Encoder,
     hints,
     uri::{SourceUri, UsbDevice},
 };
@@ -46,6 +48,15 @@ pub fn missing_elements<'a>(
     elements.dedup();
     elements.retain(|element| !hints::has_element(element));
     Ok(elements.iter().map(|&element| MissingElement { element, package: hints::package(element) }).collect())
+}
+
+/// The element that encodes live video here.
+///
+/// # Errors
+/// What is missing for it, in words. Cameras work without.
+pub fn video_encoder() -> Result<&'static str, String> {
+    super::initialise().map_err(|error| error.to_string())?;
+    Encoder::choose(Platform::detect()).map(Encoder::element)
 }
 
 fn elements_of(uri: &SourceUri) -> &'static [&'static str] {

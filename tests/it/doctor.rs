@@ -31,6 +31,7 @@ fn facts(board: &FakeBoard) -> Facts {
         runtime: Ok(runtime),
         gstreamer: Ok("GStreamer 1.14.5".into()),
         missing_elements: Vec::new(),
+        video_encoder: Ok("nvv4l2h264enc".into()),
         cameras: vec![camera],
         cache: Ok("/var/cache/sightd".into()),
         clock_synchronised: Some(true),
@@ -50,6 +51,15 @@ fn a_sound_board_has_nothing() {
     assert_eq!(complaints(&report), [""; 0]);
     assert_eq!((report.severity, report.severity.exit_code()), (Severity::Good, 0));
     assert!(report.findings.len() >= 14, "{report}");
+}
+
+#[test]
+fn a_missing_encoder_is_told_and_no_fault() {
+    let mut facts = facts(&FakeBoard::new());
+    facts.video_encoder = Err("none of GStreamer's encoders is installed: x264enc (gstreamer1.0-plugins-ugly)".into());
+    let report = doctor::examine(&facts);
+    assert_eq!(report.severity, Severity::Good);
+    assert!(report.to_string().contains("JPEG pictures only"), "{report}");
 }
 
 /// A fault: what is done to the board and the facts, how bad it is, words of the finding, words of the fix.

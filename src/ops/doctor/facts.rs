@@ -18,6 +18,8 @@ pub struct Facts {
     pub gstreamer: Result<String, String>,
     /// Elements of GStreamer that the sources need and that are not installed.
     pub missing_elements: Vec<ElementFact>,
+    /// The element of GStreamer that encodes live video, or what is missing for it.
+    pub video_encoder: Result<String, String>,
     /// The cameras of the configuration.
     pub cameras: Vec<CameraFact>,
     /// Why engines can't be written to the cache folder, if so.

@@ -103,6 +103,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     software::runtime,
     software::nvidia_libraries,
     software::elements,
+    software::video,
     service::config,
     service::cameras,
     service::camera_daemon,

@@ -82,3 +82,12 @@ pub(super) fn elements(facts: &Facts) -> Vec<Finding> {
         })
         .collect()
 }
+
+/// Live video is a comfort: without an encoder the page shows JPEG pictures.
+pub(super) fn video(facts: &Facts) -> Vec<Finding> {
+    let what = match &facts.video_encoder {
+        Ok(encoder) => format!("H.264 by {encoder}"),
+        Err(why) => format!("JPEG pictures only, which take more of the network: {why}"),
+    };
+    vec![Finding::good("live video", what)]
+}

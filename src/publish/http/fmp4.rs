@@ -127,3 +127,84 @@ pub(super) fn append_fragment(frame: &VideoFrame, out: &mut Vec<u8>) {
     out.extend_from_slice(b"mdat");
     out.extend_from_slice(&frame.frame.data);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        frame::Stamp,
+        video::{EncodedFrame, Video},
+    };
+    use bytes::Bytes;
+    use jiff::Timestamp;
+    use mp4_atom::{Any, ReadFrom};
+    use std::{sync::Arc, time::Instant};
+
+    /// The record of a 64x48 stream of x264: constrained baseline, level 1.
+    const AVCC: &[u8] = &[
+        1, 0x42, 0xc0, 0x0a, 0xff, 0xe1, 0, 22, 0x67, 0x42, 0xc0, 0x0a, 0xd9, 0x04, 0x3b, 0x01, 0x10, 0x00, 0x00, 0x03,
+        0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x22, 0x64, 1, 0, 4, 0x68, 0xcb, 0x83, 0xcb,
+    ];
+
+    fn codec(avcc: &'static [u8]) -> Codec {
+        Codec { avcc: Bytes::from_static(avcc), size: Size::new(64, 48) }
+    }
+
+    fn boxes(mut bytes: &[u8]) -> Vec<Any> {
+        let mut boxes = Vec::new();
+        while !bytes.is_empty() {
+            boxes.push(Any::read_from(&mut bytes).unwrap());
+        }
+        boxes
+    }
+
+    #[test]
+    fn the_kind_names_profile_constraints_and_level() {
+        assert_eq!(mime(&codec(AVCC)).unwrap(), "video/mp4; codecs=\"avc1.42C00A\"");
+        assert!(mime(&codec(&AVCC[..3])).is_err());
+    }
+
+    #[test]
+    fn the_initialization_segment_holds_the_codecs_record_as_it_came() {
+        let segment = init_segment(&codec(AVCC)).unwrap();
+        assert!(segment.windows(AVCC.len()).any(|window| window == AVCC));
+        let [Any::Ftyp(_), Any::Moov(moov)] = &boxes(&segment)[..] else { panic!("{:?}", boxes(&segment)) };
+        let track = &moov.trak[0];
+        assert_eq!((track.tkhd.width.integer(), track.tkhd.height.integer()), (64, 48));
+        assert_eq!(track.mdia.mdhd.timescale, TIMESCALE);
+        assert_eq!(moov.mvex.as_ref().unwrap().trex[0].track_id, track.tkhd.track_id);
+    }
+
+    #[test]
+    fn a_broken_record_is_an_error() {
+        for length in 0..AVCC.len() {
+            assert!(init_segment(&codec(&AVCC[..length])).is_err(), "{length} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fragment_is_one_frame_at_its_time() {
+        let video = Arc::new(Video::default());
+        video.set_offer(crate::video::Offer::H264 { encoder: "test" });
+        let mut viewer = video.watch();
+        let (codec, captured) = (Arc::new(codec(AVCC)), Instant::now());
+        for (seq, kind) in [(1, Kind::Key), (2, Kind::Delta)] {
+            let stamp = Stamp { seq, captured_at: Timestamp::UNIX_EPOCH, captured };
+            video.show(EncodedFrame { stamp, codec: codec.clone(), kind, data: Bytes::from_static(b"unit") });
+        }
+        for (index, at, duration, flags) in [(1, 0, 33_333, KEY_FLAGS), (2, 33_333, 1_000, DELTA_FLAGS)] {
+            let frame = viewer.next().await.unwrap().frame;
+            let mut fragment = b"before".to_vec();
+            append_fragment(&frame, &mut fragment);
+            let fragment = fragment.strip_prefix(b"before").unwrap();
+            let [Any::Moof(moof), Any::Mdat(mdat)] = &boxes(fragment)[..] else { panic!("{:?}", boxes(fragment)) };
+            assert_eq!((moof.mfhd.sequence_number, mdat.data.as_slice()), (index, &b"unit"[..]));
+            let traf = &moof.traf[0];
+            assert_eq!(traf.tfdt.as_ref().unwrap().base_media_decode_time, at);
+            let sample = traf.trun[0].samples.get(0).unwrap();
+            assert_eq!((sample.duration, sample.size, sample.flags), (Some(duration), Some(4), Some(flags)));
+            let offset = traf.trun[0].data_offset.unwrap() as usize;
+            assert_eq!(&fragment[offset..], b"unit");
+        }
+    }
+}

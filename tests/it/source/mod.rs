@@ -9,6 +9,7 @@ mod many;
 mod rtsp;
 mod scaler;
 mod stand_ins;
+mod video;
 
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
@@ -17,6 +18,7 @@ use sightd::{
     mailbox::{Mailroom, Next},
     pictures::Pictures,
     source::{self, Config, Handle, Outlet, SourceError},
+    video::Video,
 };
 use std::{
     fs,
@@ -35,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Bench {
     mailroom: Mailroom,
     pictures: Arc<Pictures>,
+    video: Arc<Video>,
     status: watch::Receiver<CameraStatus>,
     handle: Handle,
 }
@@ -49,15 +52,16 @@ impl Bench {
         let (mailroom, desk) = Mailroom::new();
         let pictures = Arc::new(Pictures::default());
         let (sender, status) = watch::channel(CameraStatus::new(String::new()));
+        let video = Arc::new(Video::default());
         let outlet = Outlet {
             frames: desk.open(&camera),
             camera,
             pictures: pictures.clone(),
-            video: Arc::default(),
+            video: video.clone(),
             status: sender,
         };
         let handle = source::spawn(config, INPUT, outlet)?;
-        Ok(Self { mailroom, pictures, status, handle })
+        Ok(Self { mailroom, pictures, video, status, handle })
     }
 
     fn status(&self) -> CameraStatus {

@@ -5,11 +5,13 @@ mod faulty;
 mod nvarguscamerasrc;
 mod nvjpegenc;
 mod nvv4l2decoder;
+mod nvv4l2h264enc;
 mod nvvidconv;
 mod v4l2src;
 
 pub use nvarguscamerasrc::WEDGED_SENSOR;
 pub use nvjpegenc::pictures_encoded;
+pub use nvv4l2h264enc::{EncoderFault, encoders_have};
 
 use gstreamer::{self as gst, glib, prelude::*, subclass::prelude::*};
 use gstreamer_base::{self as gst_base, prelude::*, subclass::prelude::*};
@@ -29,6 +31,7 @@ pub fn register_jetson() {
         ("nvvidconv", NvVidConv::static_type()),
         ("nvv4l2decoder", NvV4l2Decoder::static_type()),
         ("nvjpegenc", NvJpegEnc::static_type()),
+        ("nvv4l2h264enc", NvV4l2H264Enc::static_type()),
         ("v4l2src", V4l2Src::static_type()),
     ] {
         gst::Element::register(None, name, gst::Rank::NONE, class).unwrap();
@@ -48,6 +51,9 @@ glib::wrapper! {
 }
 glib::wrapper! {
     pub struct NvJpegEnc(ObjectSubclass<nvjpegenc::NvJpegEnc>) @extends gst::Element, gst::Object;
+}
+glib::wrapper! {
+    pub struct NvV4l2H264Enc(ObjectSubclass<nvv4l2h264enc::NvV4l2H264Enc>) @extends gst::Element, gst::Object;
 }
 glib::wrapper! {
     pub struct Faulty(ObjectSubclass<faulty::Faulty>) @extends gst_base::BaseTransform, gst::Element, gst::Object;
