@@ -38,7 +38,7 @@ enum Command {
     Check(FileArgs),
     /// Detect in pictures, once.
     Detect(DetectCommand),
-    /// Models: list, import, evaluate.
+    /// Models: list, pull, import, inspect, evaluate.
     #[command(subcommand)]
     Model(model::cli::ModelCommand),
     /// Look at everything that has to be right, and say how to put it right.

@@ -8,7 +8,7 @@ use crate::manifest::Model;
 use std::path::{Path, PathBuf};
 
 /// Where models lie when the configuration names no folder: set-up's in a checkout, the operator's, the package's.
-const FOLDERS: &[&str] = &[".sightd/models", "/var/lib/sightd/models", "/usr/share/sightd/models"];
+const FOLDERS: [&str; 3] = [catalog::CHECKOUT, catalog::INSTALLED, "/usr/share/sightd/models"];
 
 /// Why a model was not found or not loaded.
 #[derive(Debug, thiserror::Error)]

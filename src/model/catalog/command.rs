@@ -9,10 +9,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Set-up's folder in a checkout.
-const STORE: &str = ".sightd";
-/// The folder of an installed daemon.
-const STATE: &str = "/var/lib/sightd";
+/// Where models lie in a checkout, once set-up has run.
+pub const CHECKOUT: &str = ".sightd/models";
+/// Where an operator's models lie.
+pub const INSTALLED: &str = "/var/lib/sightd/models";
 
 /// `sightd model list`
 #[derive(Debug, Args)]
@@ -34,8 +34,8 @@ pub struct PullArgs {
 
 /// Where models lie unless the user says otherwise.
 pub fn default_folder() -> PathBuf {
-    let store = if Path::new(STORE).is_dir() { STORE } else { STATE };
-    Path::new(store).join("models")
+    let is_set_up = Path::new(CHECKOUT).parent().is_some_and(Path::is_dir);
+    PathBuf::from(if is_set_up { CHECKOUT } else { INSTALLED })
 }
 
 /// Writes the catalogue and the state of each network to `out`.

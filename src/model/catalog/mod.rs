@@ -6,7 +6,7 @@ mod fetch;
 mod pull;
 mod resolve;
 
-pub use command::{ListArgs, PullArgs, default_folder, run_list, run_pull};
+pub use command::{CHECKOUT, INSTALLED, ListArgs, PullArgs, default_folder, run_list, run_pull};
 pub use pull::{PullError, Pulled, Step, pull};
 pub use resolve::{ResolveError, Resolved, resolve};
 

@@ -38,7 +38,7 @@ pub use labels::Labels;
 pub use report::Report;
 pub use write::{Written, write};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Decode, Input, Manifest};
 use bytes::Bytes;
 use graph::Graph;
 use std::path::Path;
@@ -58,6 +58,14 @@ pub struct ImportOptions {
     pub licence: Option<String>,
     /// Where the weights come from.
     pub source: Option<String>,
+}
+
+impl ImportOptions {
+    /// The manifest of a model, without the file's SHA-256.
+    fn manifest(&self, name: String, labels: Vec<String>, input: Input, decode: Decode) -> Manifest {
+        let (licence, source) = (self.licence.clone(), self.source.clone());
+        Manifest { name, sha256: None, licence, source, labels, input, decode }
+    }
 }
 
 /// An imported model, ready to be written.
@@ -122,15 +130,7 @@ fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) 
     let activation = cut.activation;
     drop(graph);
     let labels = labels::labels(options.labels.as_ref(), layout.columns - 1)?;
-    let manifest = Manifest {
-        name,
-        sha256: None,
-        licence: options.licence.clone(),
-        source: options.source.clone(),
-        labels,
-        decode: describe::decode(activation, anchors.anchors),
-        input,
-    };
+    let manifest = options.manifest(name, labels, input, describe::decode(activation, anchors.anchors));
     let emit::Emitted { graph, weights } = emit::emit(folded.network, layout.anchors(), layout.columns);
     report.count_kept(&graph);
     let embedded = toml::to_string(&manifest)?;

@@ -80,15 +80,9 @@ fn kept(file: &Bytes, mut model: Model, name: String, options: &ImportOptions, f
             (Format::DetectNet, decode, Channels::Bgr, 1.0, -mean)
         }
     };
-    let manifest = Manifest {
-        name,
-        sha256: None,
-        licence: options.licence.clone(),
-        source: options.source.clone(),
-        labels: labels(options.labels.as_ref(), classes)?,
-        input: Input { name: input_name, width, height, channels, scale, offset: [offset; 3] },
-        decode,
-    };
+    let labels = labels(options.labels.as_ref(), classes)?;
+    let input = Input { name: input_name, width, height, channels, scale, offset: [offset; 3] };
+    let manifest = options.manifest(name, labels, input, decode);
     let report = Report::of_kept(format, graph, classes);
     let metadata = Metadata { key: MANIFEST_KEY.to_owned(), value: toml::to_string(&manifest)? };
     let onnx = if graph.input == inputs_before {
