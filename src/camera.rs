@@ -103,6 +103,8 @@ pub struct CameraStatus {
     pub frames: u64,
     /// How often the pipeline was built anew after a fault.
     pub restarts: u64,
+    /// How often frames came again after a fault.
+    pub recoveries: u64,
     /// The last fault in words.
     pub last_error: Option<String>,
     /// After how long without a frame it counts as stalled.
@@ -122,6 +124,7 @@ impl CameraStatus {
             size: None,
             frames: 0,
             restarts: 0,
+            recoveries: 0,
             last_error: None,
             stall_after: Duration::ZERO,
             pipeline: String::new(),

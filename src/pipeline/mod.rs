@@ -163,8 +163,10 @@ pub fn run(
             Next::Frame(camera, frame) => {
                 let Some(thresholds) = thresholds.cameras.get(&camera) else { continue }; // removed in the meantime
                 let scene = stages.process(camera.clone(), &frame, thresholds);
-                let scene =
-                    scene.inspect_err(|error| tracing::error!(%camera, seq = frame.stamp.seq, "frame lost: {error}"));
+                let scene = scene.inspect_err(|error| {
+                    tracing::error!(%camera, seq = frame.stamp.seq, "frame lost: {error}");
+                    bus.counts.failed(&camera);
+                });
                 scene.map(|scene| bus.publish(Scene { notes: bus.notes(), ..scene }))
             }
             Next::Still(still) => {

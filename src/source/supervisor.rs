@@ -197,6 +197,7 @@ impl Supervisor {
             status.size = size.or(status.size);
             status.frames = frames;
             status.restarts = self.machine.restarts();
+            status.recoveries = self.machine.recoveries();
             status.last_error = self.machine.last_error().map(Into::into);
             status.pipeline.clone_from(&self.text);
         });

@@ -133,6 +133,7 @@ pub fn running() -> CameraStatus {
         size: Some(SIZE),
         frames: 1,
         restarts: 0,
+        recoveries: 0,
         last_error: None,
         stall_after: Duration::from_secs(3),
         pipeline: "videotestsrc ! appsink".into(),

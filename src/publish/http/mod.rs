@@ -28,6 +28,7 @@ mod stream;
 mod system;
 mod tls;
 mod trace;
+mod traffic;
 mod video;
 
 pub use access::TokenError;
@@ -67,6 +68,7 @@ use tower_http::{
     cors::CorsLayer,
     set_header::SetResponseHeaderLayer,
 };
+use traffic::Traffic;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -149,6 +151,7 @@ struct Shared {
     lane: Lane,
     control: Option<Arc<dyn Control>>,
     metrics: Registry,
+    traffic: Traffic,
     logbook: Arc<Logbook>,
     access: Access,
     stop: CancellationToken,
@@ -177,9 +180,11 @@ impl Shared {
 /// When the listener fails for good.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
     let Api { bus, lane, control, desk, logbook, access, certificate, origins } = api;
-    let metrics = metrics::registry(bus.clone(), desk);
+    let traffic = Traffic::default();
+    let metrics = metrics::registry(bus.clone(), desk, &traffic);
     let started = Instant::now();
-    let shared = Arc::new(Shared { bus, lane, control, metrics, logbook, access, stop: stop.clone(), started });
+    let shared =
+        Arc::new(Shared { bus, lane, control, metrics, traffic, logbook, access, stop: stop.clone(), started });
     let app = router(shared, origins).into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(Listener::new(listener, certificate.clone()), app)
         .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -259,7 +264,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(shared.clone(), access::guard))
         .layer(cors(origins))
-        .with_state(shared)
+        .with_state(shared.clone())
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
@@ -267,6 +272,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(fixed_header(header::REFERRER_POLICY, "same-origin"))
         .layer(middleware::from_fn(trace::follow))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
+        .layer(middleware::from_fn_with_state(shared, traffic::count))
 }
 
 fn parse_origin(origin: &str) -> Result<HeaderValue, SetupError> {

@@ -34,7 +34,10 @@ use super::{
 };
 use crate::camera::CameraState;
 use rules::{ATTEMPTS, LEFT_BEHIND};
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 /// What the machine is told.
 #[derive(Clone, Debug)]
@@ -87,6 +90,9 @@ pub(super) struct Machine {
     /// Pipelines that hung when they were to come down, in the life of the process.
     left_behind: u32,
     restarts: u64,
+    recoveries: u64,
+    /// Whether no frame has come since the last fault.
+    in_fault: bool,
     /// Whether a frame has ever come: what has worked once can work again.
     has_run: bool,
     last_error: Option<String>,
@@ -125,6 +131,8 @@ impl Machine {
             dark_since: now,
             left_behind: 0,
             restarts: 0,
+            recoveries: 0,
+            in_fault: false,
             has_run: false,
             last_error: None,
         }
@@ -147,6 +155,11 @@ impl Machine {
     /// How often the pipeline was built anew after a fault.
     pub fn restarts(&self) -> u64 {
         self.restarts
+    }
+
+    /// How often frames came again after a fault.
+    pub fn recoveries(&self) -> u64 {
+        self.recoveries
     }
 
     /// The last fault in words.
@@ -177,6 +190,7 @@ impl Machine {
                 self.phase = Phase::Running { since: now };
                 self.failures = 0;
                 self.has_run = true;
+                self.recoveries += u64::from(mem::take(&mut self.in_fault));
                 None
             }
             (Input::EndOfStream, Phase::Starting { .. } | Phase::Running { .. }) => self.ended(now),
@@ -256,6 +270,7 @@ impl Machine {
 
     fn fault(&mut self, fault: &Fault, shown: CameraState, now: Instant) -> Option<Step> {
         self.last_error = Some(fault.text.clone());
+        self.in_fault = true;
         let may_recover = self.has_run && self.ending != Ending::IsFinal;
         match fault.cure {
             Cure::Reconfigure if !may_recover => self.close(CameraState::Failed, Then::Fail, now),

@@ -58,7 +58,9 @@ fn a_camera_starts_runs_stalls_and_comes_back() {
     assert_eq!(life.at(11_100, Input::Closed), (CameraState::Retrying, None));
     assert_eq!(life.tick(11_500), (CameraState::Retrying, None));
     assert_eq!(life.tick(11_600), (CameraState::Starting, Some(Step::Open)));
-    assert_eq!(life.machine.restarts(), 1);
+    assert_eq!((life.machine.restarts(), life.machine.recoveries()), (1, 0));
+    assert_eq!(life.at(11_700, Input::FirstFrame), (CameraState::Running, None));
+    assert_eq!((life.machine.restarts(), life.machine.recoveries()), (1, 1));
 }
 
 #[test]
