@@ -97,6 +97,18 @@ keep_footage() {
   fi
 }
 
+# Prometheus' server and linter, from Debian's package, which is not installed: that would start a service.
+prometheus() {
+  local part=$store/prometheus.part
+  [ -x "$store/prometheus/promtool" ] && return
+  rm -rf "$part" "$store/prometheus" && mkdir -p "$part"
+  say "fetching prometheus"
+  (cd "$part" && apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg-deb --extract prometheus_*.deb .) ||
+    fail "Debian's package prometheus could not be fetched: does \`apt-get update\` pass?"
+  mv "$part/usr/bin" "$store/prometheus"
+  rm -rf "$part"
+}
+
 mkdir -p "$store"
 keep_footage
 packages gcc libc6-dev make pkg-config curl ca-certificates xz-utils \
@@ -131,3 +143,8 @@ fi
 # do not.
 unpack browser/node_modules/playwright-core playwright-core 1.55.1 1 'package/*'
 unpack browser/node_modules/axe-core axe-core 4.14.1 1 'package/axe.min.js' 'package/package.json'
+prometheus
+# Grafana's published types and units, for its dashboard.
+unpack grafana/node_modules/typescript typescript 5.9.3 1 'package/lib/*tsc.js' 'package/lib/lib.*' 'package/package.json'
+unpack grafana/node_modules/@grafana/schema @grafana/schema 13.2.3 1 'package/dist/types/*' 'package/package.json'
+unpack grafana/node_modules/@grafana/data @grafana/data 13.2.3 1 'package/dist/esm/valueFormats/categories.mjs'
