@@ -55,7 +55,8 @@ fn a_sound_board_has_nothing() {
 
 #[test]
 fn a_missing_encoder_is_told_and_no_fault() {
-    let mut facts = facts(&FakeBoard::new());
+    let board = FakeBoard::new();
+    let mut facts = facts(&board);
     facts.video_encoder = Err("none of GStreamer's encoders is installed: x264enc (gstreamer1.0-plugins-ugly)".into());
     let report = doctor::examine(&facts);
     assert_eq!(report.severity, Severity::Good);

@@ -440,20 +440,47 @@ fn bit_rates_are_checked() {
     assert!(Bitrate::try_from(20_001).unwrap_err().to_string().contains("200 to 20000"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_an_encoder_the_packages_are_named() {
-    const NAME: &str = "video::without_an_encoder_the_packages_are_named";
+/// Whether this process runs only `test` and has forgotten the elements `without`; if not, the test is run in such a
+/// process.
+fn is_without(without: &[&str], test: &str) -> bool {
     if support::role().is_none() {
-        let run = support::again(NAME, "without encoders").output().unwrap();
+        let run = support::again(&format!("video::{test}"), "alone").output().unwrap();
         let out = String::from_utf8_lossy(&run.stdout);
         assert!(run.status.success() && out.contains("1 passed"), "{out}{}", String::from_utf8_lossy(&run.stderr));
-        return;
+        return false;
     }
     gst::init().unwrap();
-    for encoder in ["x264enc", "openh264enc"] {
-        if let Some(factory) = gst::ElementFactory::find(encoder) {
-            gst::Registry::get().remove_feature(&factory);
-        }
+    for factory in without.iter().filter_map(|element| gst::ElementFactory::find(element)) {
+        gst::Registry::get().remove_feature(&factory);
+    }
+    true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openh264_stands_in_for_x264() {
+    if !is_without(&["x264enc"], "openh264_stands_in_for_x264") {
+        return;
+    }
+    let daemon = Daemon::start().await;
+    let camera = Camera::start(&daemon, "front", config("test://counter"));
+    let mut watch = Watch::start(&daemon, "front").await;
+    assert_eq!(listed(&daemon, "front").await["encoder"], "openh264enc");
+    let (mime, _) = watch.start_message().await;
+    assert!(mime.starts_with("video/mp4; codecs=\"avc1.42"), "{mime}");
+    let fragments = watch.fragments(70).await;
+    assert_contiguous(&fragments);
+    let keys = fragments.iter().filter(|fragment| fragment.sample().kind == Kind::Key).count();
+    assert!(keys >= 3, "{keys} key frames");
+    let numbers: Vec<_> = fragments.iter().map(|fragment| fragment.seq as u16).collect();
+    assert_eq!(decoded_numbers(&fragments), numbers);
+    camera.stop();
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_encoder_the_packages_are_named() {
+    if !is_without(&["x264enc", "openh264enc"], "without_an_encoder_the_packages_are_named") {
+        return;
     }
     let daemon = Daemon::start().await;
     let camera = Camera::start(&daemon, "front", config("test://smpte"));

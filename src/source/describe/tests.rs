@@ -110,7 +110,7 @@ fn software_pipelines_are_understood_by_gstreamer() {
             continue;
         }
         let camera = matches!(config.uri, SourceUri::Usb(_)).then(camera);
-        let text = pipeline(&config, INPUT, Platform::Software, camera.as_ref()).unwrap();
+        let text = with_video(&pipeline(&config, INPUT, Platform::Software, camera.as_ref()).unwrap());
         if let Err(error) = gstreamer::parse::launch(&text) {
             panic!("{name}: {error}\n{text}");
         }

@@ -105,9 +105,10 @@ impl Encoder {
                 "x264enc tune=zerolatency speed-preset=ultrafast bitrate={bitrate_kbps} key-int-max={key_interval} \
                  threads={THREADS} ! video/x-h264,profile=constrained-baseline,stream-format=avc"
             ),
+            // GStreamer 1.14 calls its profile baseline, later versions what it is.
             Self::OpenH264 => format!(
                 "openh264enc complexity=low rate-control=bitrate bitrate={bitrate} gop-size={key_interval} \
-                 multi-thread={THREADS} ! video/x-h264,profile=constrained-baseline"
+                 multi-thread={THREADS} ! video/x-h264,profile={{constrained-baseline,baseline}}"
             ),
         }
     }

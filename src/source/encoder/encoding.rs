@@ -21,7 +21,8 @@ use std::{
 const USUAL_FPS: f64 = 30.0;
 /// How long the encoder may take for a frame.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many frames may be in it: more than any encoder that does not look ahead takes in.
+/// How many frames an encoder may hold before it gives one; and how many it is given while it gives none.
+const MOST_HELD: usize = 8;
 const MOST_UNDER_WAY: usize = 64;
 
 /// A picture as it came from the camera.
@@ -109,8 +110,11 @@ impl Encoding {
 
     /// What is wrong with it, in words.
     pub fn fault(&self) -> Option<String> {
-        let overdue = lock(&self.shared.under_way).front().is_some_and(|frame| frame.since.elapsed() > PATIENCE);
-        let silent = || overdue.then(|| format!("it gave nothing for {} s", PATIENCE.as_secs()));
+        let under_way = lock(&self.shared.under_way);
+        let overdue = under_way.front().is_some_and(|frame| frame.since.elapsed() > PATIENCE);
+        // Where no more frames come, an encoder may keep the last ones.
+        let is_full = under_way.len() > MOST_HELD || self.source.current_level_bytes() > 0;
+        let silent = || (overdue && is_full).then(|| format!("it gave nothing for {} s", PATIENCE.as_secs()));
         lock(&self.shared.fault).clone().or_else(silent)
     }
 }
@@ -193,8 +197,7 @@ fn callbacks(shared: Arc<Shared>, deliver: impl Fn(EncodedFrame) + Send + 'stati
         }
         Ok(gst::FlowSuccess::Ok)
     };
-    let mut deliver_next = deliver_next;
-    AppSinkCallbacks::builder().new_sample(move |sink| deliver_next(sink)).build()
+    AppSinkCallbacks::builder().new_sample(deliver_next).build()
 }
 
 /// The frame in `sample`; none when it is none of those that were given to the encoder.
