@@ -41,8 +41,7 @@ debian() {
   shift 3
   if ! [ -d "$base" ]; then
     say "bootstrapping Debian $suite $architecture"
-    mirror=$(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' |
-      head -1)
+    mirror=$("$here/mirror.sh")
     rm -rf "$base.part"
     debootstrap --arch="$architecture" --variant=minbase "$suite" "$base.part" "$mirror" >/dev/null
     chroot "$base.part" env DEBIAN_FRONTEND=noninteractive \

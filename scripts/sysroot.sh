@@ -15,9 +15,7 @@ wanted="$suite $*"
 
 for tool in apt-get dpkg-deb; do command -v "$tool" >/dev/null || fail "$tool is needed: use Debian or Ubuntu"; done
 [ -f "$keyring" ] || fail "$keyring is needed: apt-get install debian-archive-keyring"
-mirror=${SIGHTD_DEBIAN_MIRROR:-$(apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' \
-  'Origin: Debian' 'Label: Debian' | head -1)}
-[ -n "$mirror" ] || fail "apt knows no Debian mirror here: set SIGHTD_DEBIAN_MIRROR to the address of one"
+mirror=$("$(dirname "$0")/mirror.sh")
 
 apt=$(mktemp -d)
 trap 'rm -rf "$apt"' EXIT
