@@ -8,8 +8,8 @@ const COCO: &str = include_str!("../../../models/labels/coco.txt");
 
 const BACKGROUND: &str = "background";
 
-/// The most classes that are accepted; the largest public datasets have some thousand.
-const MAX_CLASSES: usize = 1 << 16;
+/// The most classes that are accepted: with the background as many as [`crate::decode::Decoder`] serves.
+const MAX_CLASSES: usize = u16::MAX as usize - 1;
 
 /// The names of the classes, as a user gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn more_classes_than_any_network_has_are_refused_before_they_are_named() {
         let error = labels(None, 1 << 40).unwrap_err().to_string();
-        assert!(error.contains("more than 65536 classes"), "{error}");
+        assert!(error.contains("more than 65534 classes"), "{error}");
     }
 
     #[test]
