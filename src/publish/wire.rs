@@ -64,7 +64,7 @@ pub struct SceneDto<'a> {
     pub notes: &'a [BoardNote],
 }
 
-/// [`Timings`] in milliseconds.
+/// How long each stage took, in milliseconds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Timings)]
 #[allow(missing_docs, reason = "the names are those of `Timings`")]

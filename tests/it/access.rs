@@ -75,6 +75,8 @@ async fn every_route_asks_for_its_token() {
         ("POST", "/v1/vision/custom/list", For::Readers),
         ("POST", "/v1/vision/custom/front", For::Readers),
         ("GET", "/v1/server/status/ping", For::Readers),
+        ("GET", "/v1/status/ping", For::Readers),
+        ("GET", "/v1/status/updateavailable", For::Readers),
         ("PATCH", "/cameras/front", For::Admins),
         ("GET", "/config", For::Readers),
         ("POST", "/reload", For::Admins),

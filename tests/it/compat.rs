@@ -1,4 +1,10 @@
 //! The interfaces of CodeProject.AI and DOODS2, asked as their clients ask.
+//!
+//! What is asked and answered was read in these files: CodeProject.AI's API reference and
+//! src/server/Controllers/{Proxy,ServerStatus}Controller.cs (codeproject/CodeProject.AI-Server); what Blue Iris calls, in
+//! src/server.rs of a server made for it (xnorpx/blue-onyx); frigate/detectors/plugins/deepstack.py
+//! (blakeblackshear/frigate); README.md, api.py, odrpc.py and doods.py (snowzach/doods2); detector/regions.go
+//! (snowzach/doods); homeassistant/components/doods/image_processing.py (home-assistant/core).
 
 use crate::{
     detect_api::encoded,
@@ -77,14 +83,28 @@ async fn blue_iris_gets_codeproject_fields() {
         "count": 2,
         "command": "detect",
         "moduleId": "sightd",
+        "moduleName": "sightd",
         "executionProvider": "cpu",
         "canUseGPU": false,
         "inferenceMs": 18,
     });
     assert_eq!((SIZE.width, SIZE.height, status, timeless(answer)), (640, 360, 200, wanted));
 
-    let ping = reqwest::get(daemon.url("/v1/server/status/ping")).await.unwrap();
-    assert_eq!(body(ping).await, (200, json!({"success": true})));
+    for path in ["/v1/server/status/ping", "/v1/status/ping"] {
+        let ping = reqwest::get(daemon.url(path)).await.unwrap();
+        assert_eq!(body(ping).await, (200, json!({"success": true})));
+    }
+    // Without this answer Blue Iris says that there is no AI.
+    let update = reqwest::get(daemon.url("/v1/status/updateavailable")).await.unwrap();
+    let version = json!({
+        "major": 0, "minor": 1, "patch": 0, "preRelease": "", "securityUpdate": false, "build": 0, "file": "",
+        "releaseNotes": "",
+    });
+    let wanted = json!({
+        "success": true, "message": "This is the current version", "updateAvailable": false,
+        "version": version, "current": version, "latest": version,
+    });
+    assert_eq!(body(update).await, (200, wanted));
     let list = Client::new().post(daemon.url("/v1/vision/custom/list")).send().await.unwrap();
     let (_, list) = body(list).await;
     assert_eq!((&list["success"], &list["models"]), (&json!(true), &json!(["fake-ssd"])));
@@ -100,6 +120,24 @@ async fn blue_iris_gets_codeproject_fields() {
     daemon.stop().await;
 }
 
+/// ProxyController.cs warns that Blue Iris does not survive an answer in chunks; compressed ones come in chunks.
+#[tokio::test]
+async fn answers_for_blue_iris_come_in_one_piece() {
+    let daemon = Daemon::start().await;
+    let greedy = |request: RequestBuilder| request.header("accept-encoding", "gzip").send();
+    for request in [
+        vision(&daemon, "/v1/vision/detection", &[("min_confidence", "0")]),
+        Client::new().post(daemon.url("/v1/vision/custom/list")),
+        Client::new().get(daemon.url("/v1/status/updateavailable")),
+    ] {
+        let response = greedy(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().contains_key("content-length"), "{response:?}");
+        assert!(!response.headers().contains_key("content-encoding"), "{response:?}");
+    }
+    daemon.stop().await;
+}
+
 #[tokio::test]
 async fn frigate_gets_in_with_its_form_field() {
     let daemon = guarded(&[]).await;
@@ -111,8 +149,11 @@ async fn frigate_gets_in_with_its_form_field() {
     let labels: Vec<_> = answer["predictions"].as_array().unwrap().iter().map(|found| &found["label"]).collect();
     assert_eq!(status, 200);
     assert_eq!(labels, ["person", "dog"]);
-    let (status, answer) = ask(&[]).await;
-    assert_eq!((status, &answer["success"]), (401, &json!(false)));
+    for no_key in [&[][..], &[("api_key", "")]] {
+        let (status, answer) = ask(no_key).await;
+        assert_eq!((status, &answer["success"]), (401, &json!(false)));
+        assert!(answer["error"].as_str().unwrap().contains("needs a token"), "{answer}");
+    }
     assert_eq!(ask(&[("api_key", "wrong-token-0123456789")]).await.0, 401);
     daemon.stop().await;
 }
@@ -164,6 +205,7 @@ async fn home_assistant_gets_doods_fields() {
     assert_eq!((status, answer), (200, json!({"id": "7", "detections": [dog]})));
     for (asked, labels) in [
         (json!({"detect": {"*": 50, "dog": 70}}), vec!["person"]),
+        (json!({"detect": {"*": 0}}), vec!["person", "dog", "bicycle"]), // Home Assistant, where nothing is configured
         (json!({"detect": {"*": 30}}), vec!["person", "dog", "bicycle"]),
         (json!({}), vec!["person", "dog"]),
         (
@@ -180,10 +222,64 @@ async fn home_assistant_gets_doods_fields() {
         let found: Vec<_> = answer["detections"].as_array().unwrap().iter().map(|found| &found["label"]).collect();
         assert_eq!(found, labels, "{asked}");
     }
-    let (status, answer) = ask(json!({"data": "http://192.0.2.1/picture.jpg"})).await;
-    assert_eq!(status, 400);
-    assert!(answer["detail"].as_str().unwrap().contains("addresses are never fetched"), "{answer}");
-    assert_eq!(ask(json!({"detector_name": "other"})).await.0, 400);
+    for (asked, words) in [
+        (json!({"data": "http://192.0.2.1/picture.jpg"}), "addresses are never fetched"),
+        (json!({"detector_name": "other"}), "no detector called \"other\""),
+        (json!({"preprocess": ["grayscale"]}), "preprocess"),
+    ] {
+        let (status, answer) = ask(asked).await;
+        assert_eq!((status, answer["status"].as_u64()), (400, Some(400)));
+        assert!(answer["error"].as_str().unwrap().contains(words), "{answer}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn doods_regions_are_named_and_their_edges_belong_to_them() {
+    let daemon = Daemon::start().await;
+    // The dog stands at 0.5..0.75 from the left and 0.5..1 from the top: it touches the first, fills the second.
+    let region = |id: &str, edges: [f32; 4], covers: bool, detect: Value| {
+        let [left, top, right, bottom] = edges;
+        json!({"id": id, "left": left, "top": top, "right": right, "bottom": bottom, "covers": covers, "detect": detect})
+    };
+    let touched = region("touched", [0.75, 0.0, 1.0, 1.0], false, json!({"dog": 10}));
+    let filled = region("filled", [0.5, 0.5, 0.75, 1.0], true, json!({"*": 10}));
+    let data = STANDARD.encode(encoded(ImageFormat::Jpeg));
+    let ask = async |regions: Value| {
+        let request = json!({"data": data, "regions": regions, "detect": {"person": 80}});
+        body(Client::new().post(daemon.url("/detect")).json(&request).send().await.unwrap()).await.1
+    };
+    for (regions, by) in [(json!([touched, filled]), "touched"), (json!([filled, touched]), "filled")] {
+        let answer = ask(regions).await;
+        let found: Vec<_> = answer["detections"].as_array().unwrap().iter().collect();
+        assert_eq!(
+            (found.len(), &found[0]["label"], found[0].get("region_id")),
+            (2, &json!("person"), None),
+            "{answer}"
+        );
+        assert_eq!((&found[1]["label"], &found[1]["region_id"]), (&json!("dog"), &json!(by)));
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn doods_draws_when_asked() {
+    let daemon = Daemon::start().await;
+    let data = STANDARD.encode(encoded(ImageFormat::Jpeg));
+    for (word, format) in [("jpeg", Some(ImageFormat::Jpeg)), (".png", Some(ImageFormat::Png)), ("gif", None)] {
+        let request = json!({"data": data, "image": word, "detect": {"dog": 50}});
+        let (_, answer) = body(Client::new().post(daemon.url("/detect")).json(&request).send().await.unwrap()).await;
+        assert_eq!(answer["detections"].as_array().unwrap().len(), 1);
+        assert_eq!(answer.get("image").is_some(), format.is_some(), "{word}");
+        let Some(format) = format else { continue };
+        let file = STANDARD.decode(answer["image"].as_str().unwrap()).unwrap();
+        assert_eq!(image::guess_format(&file).unwrap(), format);
+        let pixels = image::load_from_memory(&file).unwrap().into_rgb8();
+        // The empty picture is black; the frame of the dog, which begins at the middle, is not. The person's is not drawn.
+        let bright = |x: u32, y: u32| pixels.get_pixel(x, y).0.iter().any(|&channel| channel > 80);
+        assert!(bright(SIZE.width / 2 + 1, SIZE.height * 3 / 4));
+        assert!(!bright(SIZE.width / 4 + 1, SIZE.height / 2));
+    }
     daemon.stop().await;
 }
 

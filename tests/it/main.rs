@@ -5,6 +5,7 @@ mod architecture;
 mod board;
 mod browser;
 mod catalog;
+mod clients;
 mod compat;
 mod config;
 mod daemon;

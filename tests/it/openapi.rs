@@ -8,9 +8,12 @@ use std::{fs, io::Write, process::Command, process::Stdio};
 const VALIDATE: &str = "
 import json, sys, jsonschema_rs
 document = json.load(sys.stdin)
-checked = 0
+checked, names = 0, set()
 for path, item in document['paths'].items():
     for method, operation in item.items():
+        name = operation['operationId']
+        if name in names: sys.exit(f'{method} {path}: {name} is the name of another operation too')
+        names.add(name)
         for status, response in operation['responses'].items():
             for kind, content in response.get('content', {}).items():
                 if 'example' not in content: continue

@@ -3,7 +3,7 @@
 use super::{
     Shared,
     access::Admin,
-    error::{ApiError, Body, Part, Problem},
+    error::{ApiError, Body, Part},
     status::EngineDto,
 };
 use crate::status::EngineInfo;
@@ -90,13 +90,13 @@ pub(super) struct ModelChoice {
 #[utoipa::path(post, path = "/model", tag = "admin", request_body = ModelChoice,
     responses(
         (status = 200, description = "The new model serves", body = EngineDto),
-        (status = 400, description = "The body is not a model's name", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not an admin", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another change is under way", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The model can not serve; the old one does", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model serves yet", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body is not a model's name"),
+        (status = 403, description = "Not an admin"),
+        (status = 409, description = "Another change is under way"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body is not JSON"),
+        (status = 422, description = "The model can not serve; the old one does"),
+        (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn change_model(
     _: Admin,
@@ -119,14 +119,14 @@ pub(super) async fn change_model(
     params(("name" = String, Path, description = "The camera's name")),
     responses(
         (status = 200, description = "The camera's settings now", body = CameraSettings),
-        (status = 400, description = "The body does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not an admin", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another change is under way", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The settings can not work", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model serves yet", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body does not fit"),
+        (status = 403, description = "Not an admin"),
+        (status = 404, description = "No such camera"),
+        (status = 409, description = "Another change is under way"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body is not JSON"),
+        (status = 422, description = "The settings can not work"),
+        (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn change_camera(
     _: Admin,
@@ -144,10 +144,10 @@ pub(super) async fn change_camera(
 #[utoipa::path(post, path = "/reload", tag = "admin",
     responses(
         (status = 200, description = "What was applied", body = Reloaded),
-        (status = 403, description = "Not an admin", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another change is under way", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The configuration has mistakes", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model serves yet", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not an admin"),
+        (status = 409, description = "Another change is under way"),
+        (status = 422, description = "The configuration has mistakes"),
+        (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn reload(_: Admin, State(shared): State<Arc<Shared>>) -> Result<Json<Reloaded>, ApiError> {
     Ok(Json(shared.control()?.reload().await?))

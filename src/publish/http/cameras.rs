@@ -2,7 +2,7 @@
 
 use super::{
     Shared,
-    error::{ApiError, Part, Problem},
+    error::{ApiError, Part},
 };
 use crate::{
     camera::CameraState,
@@ -104,18 +104,18 @@ pub(super) struct Cameras {
 }
 
 /// All cameras and their states.
-#[utoipa::path(get, path = "/cameras", tag = "cameras",
+#[utoipa::path(get, path = "/cameras", operation_id = "cameras", tag = "cameras",
     responses((status = 200, description = "All cameras, by name", body = inline(Cameras))))]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Cameras> {
     Json(Cameras { cameras: shared.bus.cameras().iter().map(|feed| feed.as_ref().into()).collect() })
 }
 
 /// One camera and its state.
-#[utoipa::path(get, path = "/cameras/{name}", tag = "cameras",
+#[utoipa::path(get, path = "/cameras/{name}", operation_id = "camera", tag = "cameras",
     params(("name" = String, Path, description = "The camera's name")),
     responses(
         (status = 200, description = "The camera", body = CameraDto),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such camera"),
     ))]
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,

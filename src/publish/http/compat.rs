@@ -10,7 +10,10 @@ use super::{
     Shared,
     error::{ApiError, Problem},
 };
-use axum::response::{IntoResponse, Response};
+use axum::{
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -23,13 +26,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(codeproject::detect_custom))
         .routes(routes!(codeproject::list_custom))
         .routes(routes!(codeproject::ping))
+        .routes(routes!(codeproject::update_available))
+        .route("/v1/status/ping", get(codeproject::ping)) // up to version 2.3 of CodeProject.AI
         .routes(routes!(doods::detectors))
         .routes(routes!(doods::websocket))
 }
 
 /// A problem document that also has the members by which these clients know that something went wrong.
 #[derive(Debug, Serialize, ToSchema)]
-struct CompatProblem {
+pub(super) struct CompatProblem {
     #[serde(flatten)]
     problem: Problem,
     /// Always `false`.
@@ -40,7 +45,7 @@ struct CompatProblem {
 
 /// An [`ApiError`] as these clients understand it.
 #[derive(Debug)]
-struct CompatError(ApiError);
+pub(super) struct CompatError(ApiError);
 
 impl<E: Into<ApiError>> From<E> for CompatError {
     fn from(error: E) -> Self {

@@ -3,7 +3,8 @@
 use super::{
     Shared,
     compat::doods::{self, DoodsAnswer, DoodsRequest},
-    error::{ApiError, Params, Problem},
+    description::File,
+    error::{ApiError, Params},
     listener::Peer,
     look::{self, LARGEST_PICTURE},
     select::Labels,
@@ -106,16 +107,16 @@ impl<'a> SeenDto<'a> {
 /// A JSON body is a request of DOODS2, and is answered as DOODS2 does.
 #[utoipa::path(post, path = "/detect", tag = "detections", params(Query),
     request_body(description = "The picture", content(
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "application/octet-stream"),
+        (inline(File) = "image/jpeg"), (inline(File) = "image/png"), (inline(File) = "application/octet-stream"),
         (DoodsRequest = "application/json"))),
     responses(
         (status = 200, description = "What was seen", body = DetectAnswer<'static>),
-        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The picture came too slowly", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The picture is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Neither JPEG nor PNG", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The picture is damaged", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The queue is full or the engine not ready; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter does not fit"),
+        (status = 408, description = "The picture came too slowly"),
+        (status = 413, description = "The picture is too large"),
+        (status = 415, description = "Neither JPEG nor PNG"),
+        (status = 422, description = "The picture is damaged"),
+        (status = 503, description = "The queue is full or the engine not ready; see Retry-After"),
     ))]
 pub(super) async fn detect(
     State(shared): State<Arc<Shared>>,
@@ -123,12 +124,11 @@ pub(super) async fn detect(
     Params(Query { min_score, label }): Params<Query>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let caller = peer;
     if kind(request.headers()).starts_with("application/json") {
-        return Ok(Json(doods::detect(&shared, caller, request.into_body()).await?).into_response());
+        return Ok(doods::detect(&shared, peer, request.into_body()).await.into_response());
     }
     check_type(request.headers())?;
-    let place = look::enter(&shared, caller)?;
+    let place = look::enter(&shared, peer)?;
     let seen = look::look(place, look::read(request.into_body(), LARGEST_PICTURE).await?, min_score).await?;
     let wanted = |detection: &Detection| label.as_ref().is_none_or(|labels| labels.contain(&detection.label));
     Ok(Json(SeenDto::new(&seen, wanted)).into_response())

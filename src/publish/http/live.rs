@@ -5,7 +5,8 @@
 
 use super::{
     Shared,
-    error::{ApiError, Part, Problem, Upgrade},
+    description::File,
+    error::{ApiError, Part, Upgrade},
     stream,
 };
 use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, publish::bus::CameraFeed};
@@ -31,8 +32,8 @@ const HEADER_BYTES: usize = 16;
 #[utoipa::path(get, path = "/cameras/{name}/live.mjpg", tag = "live",
     params(("name" = String, Path, description = "The camera's name")),
     responses(
-        (status = 200, description = "The pictures", body = Vec<u8>, content_type = "multipart/x-mixed-replace"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The pictures", body = inline(File), content_type = "multipart/x-mixed-replace"),
+        (status = 404, description = "No such camera"),
     ))]
 pub(super) async fn mjpeg(State(shared): State<Arc<Shared>>, Part(name): Part<String>) -> Result<Response, ApiError> {
     let watcher = Watcher::new(shared.camera(&name)?.as_ref(), &shared.stop);
@@ -64,12 +65,12 @@ fn mjpeg_part(picture: &Picture) -> [Bytes; 3] {
 /// Each binary message is a header of 16 bytes and a JPEG file. The header: the frame's number as u64, and its
 /// capture time in microseconds since the Unix epoch as i64, both big-endian. The number is that of the scene of
 /// the same frame on `/ws`, so that a page can draw the boxes of exactly this picture.
-#[utoipa::path(get, path = "/cameras/{name}/live", tag = "live",
+#[utoipa::path(get, path = "/cameras/{name}/live", operation_id = "live", tag = "live",
     params(("name" = String, Path, description = "The camera's name")),
     responses(
         (status = 101, description = "The pictures, as binary WebSocket messages"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
-        (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such camera"),
+        (status = 426, description = "Not a WebSocket request"),
     ))]
 pub(super) async fn websocket(
     State(shared): State<Arc<Shared>>,

@@ -3,7 +3,7 @@
 use super::{
     Shared,
     access::Admin,
-    error::{ApiError, Params, Problem},
+    error::{ApiError, Params},
 };
 use crate::logbook::{self, LogLevel, LogLine};
 use axum::{Json, extract::State};
@@ -63,8 +63,8 @@ pub(super) struct Logs {
 #[utoipa::path(get, path = "/logs", tag = "admin", params(LogQuery),
     responses(
         (status = 200, description = "The lines", body = inline(Logs)),
-        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not an admin", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter does not fit"),
+        (status = 403, description = "Not an admin"),
     ))]
 pub(super) async fn logs(
     _: Admin,

@@ -11,6 +11,7 @@ mod config;
 mod dashboard;
 mod description;
 mod detect;
+mod drawn;
 mod error;
 mod etag;
 mod fmp4;
@@ -63,7 +64,7 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
         CompressionLayer,
-        predicate::{DefaultPredicate, NotForContentType, Predicate},
+        predicate::{NotForContentType, Predicate, SizeAbove},
     },
     cors::CorsLayer,
     set_header::SetResponseHeaderLayer,
@@ -76,6 +77,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// The largest body of a request, where it holds no picture.
 const LARGEST_BODY: usize = 64 * 1024;
+/// Answers up to this many bytes are sent as they are: they fit into one packet.
+const WORTH_COMPRESSING: u64 = 1024;
 
 /// Why the API can not be built from its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -207,22 +210,35 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> 
 
 /// The description of the API, as `/openapi.json` gives it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().1
+    described().description
 }
 
 /// The routes and their description.
-fn described() -> (Router<Arc<Shared>>, utoipa::openapi::OpenApi) {
+struct Described {
+    routes: Router<Arc<Shared>>,
+    compatible: Router<Arc<Shared>>,
+    description: utoipa::openapi::OpenApi,
+}
+
+fn described() -> Described {
     let (routes, mut description) = api_routes().split_for_parts();
+    let (compatible, mut more) = compat::routes().split_for_parts();
+    description::add_problems(&mut description, "Problem");
+    description::add_problems(&mut more, "CompatProblem");
+    description.merge(more);
     description::add_examples(&mut description);
-    (routes, description)
+    Described { routes, compatible, description }
 }
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "sightd",
-    description = "Object detection as a service. Errors are RFC 9457 problem documents. Boxes are given by their \
-                   top left corner and size, each 0..1 of the frame."
-))]
+#[openapi(
+    info(
+        title = "sightd",
+        description = "Object detection as a service. Errors are RFC 9457 problem documents. Boxes are given by their \
+                       top left corner and size, each 0..1 of the frame."
+    ),
+    components(schemas(error::Problem, compat::CompatProblem))
+)]
 struct Description;
 
 fn api_routes() -> OpenApiRouter<Arc<Shared>> {
@@ -247,25 +263,24 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(logs::logs))
         .routes(routes!(admin::config))
         .routes(routes!(admin::reload))
-        .merge(compat::routes())
 }
 
 fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
-    let (routes, description) = described();
+    let Described { routes, compatible, description } = described();
     let description: axum::body::Bytes = description.to_json().expect("the description has only plain values").into();
     let json = [(header::CONTENT_TYPE, "application/json")];
-    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("multipart/x-mixed-replace"));
     routes
         .route("/openapi.json", get(async move || (json, description).into_response()))
         .route("/login", get(access::form).post(access::log_in))
         .route("/logout", post(access::log_out))
         .merge(dashboard::routes())
+        .layer(compression())
+        .merge(compatible) // never compressed: Blue Iris takes no answer in chunks
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(shared.clone(), access::guard))
         .layer(cors(origins))
         .with_state(shared.clone())
-        .layer(CompressionLayer::new().compress_when(compressible))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -273,6 +288,15 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(middleware::from_fn(trace::follow))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
         .layer(middleware::from_fn_with_state(shared, traffic::count))
+}
+
+/// Compresses what is large enough and not compressed yet; streams that must not wait stay as they are.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let pays = SizeAbove::new(WORTH_COMPRESSING)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("multipart/x-mixed-replace"));
+    CompressionLayer::new().compress_when(pays)
 }
 
 fn parse_origin(origin: &str) -> Result<HeaderValue, SetupError> {

@@ -2,7 +2,7 @@
 
 use super::{
     Shared,
-    error::{ApiError, Params, Problem},
+    error::{ApiError, Params},
     select::{Selection, StreamQuery},
 };
 use crate::publish::{bus::PublishedScene, wire};
@@ -56,8 +56,8 @@ pub(super) struct Scenes<'a> {
 #[utoipa::path(get, path = "/detections", tag = "detections", params(Query),
     responses(
         (status = 200, description = "The latest scenes", body = inline(Scenes<'static>)),
-        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter does not fit"),
+        (status = 404, description = "No such camera"),
     ))]
 pub(super) async fn detections(
     State(shared): State<Arc<Shared>>,

@@ -2,34 +2,31 @@
 
 use super::{
     Shared,
-    error::{ApiError, Params, Part, Problem},
+    description::File,
+    drawn,
+    error::{ApiError, Params, Part},
     etag,
 };
 use crate::{
-    draw,
     frame::Picture,
-    photo::{self, Orientation},
+    photo::{Format, Orientation},
     pictures::Viewer,
     publish::bus::{CameraFeed, PublishedScene},
 };
 use axum::{
-    body::Bytes,
     extract::State,
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use image::codecs::jpeg::JpegEncoder;
 use serde::Deserialize;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::timeout;
 use utoipa::IntoParams;
 
 /// How long a snapshot waits for a picture.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many pictures wait for the scene of their frame, and scenes for the picture.
 const MOST_WAITING: usize = 16;
-/// Of the JPEG with boxes, 1..100.
-const QUALITY: u8 = 90;
 
 /// The header with the frame's number, beside the capture time in `x-captured-at`.
 const X_SEQ: HeaderName = HeaderName::from_static("x-seq");
@@ -61,11 +58,11 @@ enum Boxes {
     params(("name" = String, Path, description = "The camera's name"), Query),
     responses(
         (status = 200, description = "The picture; its number and time are in x-seq and x-captured-at",
-            body = Vec<u8>, content_type = "image/jpeg"),
+            body = inline(File), content_type = "image/jpeg"),
         (status = 304, description = "The client holds this picture (If-None-Match)"),
-        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The camera gives no picture now", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter does not fit"),
+        (status = 404, description = "No such camera"),
+        (status = 503, description = "The camera gives no picture now"),
     ))]
 pub(super) async fn snapshot(
     State(shared): State<Arc<Shared>>,
@@ -99,7 +96,10 @@ pub(super) async fn snapshot(
     }
     let jpeg = match scene {
         None => picture.jpeg.clone(),
-        Some(scene) => spawn_blocking(move || drawn(&picture, &scene)).await.map_err(|_| ApiError::Internal)??,
+        Some(scene) => {
+            let detections = scene.scene.detections.clone();
+            drawn::file(picture.jpeg.clone(), Orientation::AsStored, detections, Format::Jpeg).await?
+        }
     };
     Ok((headers, [(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
@@ -133,17 +133,4 @@ fn keep<T>(items: &mut VecDeque<T>, new: T) {
         items.pop_front();
     }
     items.push_back(new);
-}
-
-/// The picture as a JPEG file with the scene's detections drawn into it.
-fn drawn(picture: &Picture, scene: &PublishedScene) -> Result<Bytes, ApiError> {
-    let internal = |error: &dyn std::error::Error| {
-        tracing::error!(camera = %scene.scene.camera, "a snapshot with boxes: {error}");
-        ApiError::Internal
-    };
-    let mut pixels = photo::decode(&picture.jpeg, Orientation::AsStored).map_err(|error| internal(&error))?;
-    draw::detections(&mut pixels, &scene.scene.detections);
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&pixels).map_err(|error| internal(&error))?;
-    Ok(jpeg.into())
 }

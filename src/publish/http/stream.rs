@@ -5,7 +5,7 @@
 
 use super::{
     Shared,
-    error::{ApiError, Params, Problem, Upgrade},
+    error::{ApiError, Params, Upgrade},
     select::{Selection, StreamQuery},
 };
 use crate::publish::{bus::PublishedScene, wire::StreamMessage};
@@ -80,12 +80,12 @@ impl Subscription {
 ///
 /// Each message is one JSON object, `"type": "scene"` with a scene, or `"type": "lost"` with the number of scenes a
 /// slow client missed. Scenes come in the order in which they were published. What the client sends is ignored.
-#[utoipa::path(get, path = "/ws", tag = "detections", params(StreamQuery),
+#[utoipa::path(get, path = "/ws", operation_id = "scenes", tag = "detections", params(StreamQuery),
     responses(
         (status = 101, description = "The stream, as WebSocket messages", body = StreamMessage<'static>),
-        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
-        (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter does not fit"),
+        (status = 404, description = "No such camera"),
+        (status = 426, description = "Not a WebSocket request"),
     ))]
 pub(super) async fn websocket(
     State(shared): State<Arc<Shared>>,
@@ -160,8 +160,8 @@ pub(super) async fn close(mut socket: WebSocket, code: CloseCode, reason: &str) 
 #[utoipa::path(get, path = "/detections/stream", tag = "detections", params(StreamQuery),
     responses(
         (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "A parameter does not fit", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter does not fit"),
+        (status = 404, description = "No such camera"),
     ))]
 pub(super) async fn events(
     State(shared): State<Arc<Shared>>,

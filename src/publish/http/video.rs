@@ -5,7 +5,7 @@
 
 use super::{
     Shared,
-    error::{ApiError, Part, Problem, Upgrade},
+    error::{ApiError, Part, Upgrade},
     fmp4::{self, BadCodec},
     live, stream,
 };
@@ -61,10 +61,9 @@ pub(super) enum VideoMessage {
     params(("name" = String, Path, description = "The camera's name")),
     responses(
         (status = 101, description = "The video, as WebSocket messages", body = VideoMessage),
-        (status = 404, description = "No such camera", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "This camera has no H.264 here, as `video` in /cameras says",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such camera"),
+        (status = 409, description = "This camera has no H.264 here, as `video` in /cameras says",),
+        (status = 426, description = "Not a WebSocket request"),
     ))]
 pub(super) async fn video(
     State(shared): State<Arc<Shared>>,

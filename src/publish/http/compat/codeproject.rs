@@ -1,8 +1,10 @@
-//! CodeProject.AI's vision interface.
+//! CodeProject.AI's vision and status interfaces.
 //!
-//! Field names: <https://codeproject.github.io/codeproject.ai/api/api_reference.html>.
+//! Members: <https://codeproject.github.io/codeproject.ai/api/api_reference.html>; commands and words:
+//! src/modules/ObjectDetectionYOLOv5-6.2/detect_adapter.py and detect.py, paths of the status:
+//! src/server/Controllers/ServerStatusController.cs of <https://github.com/codeproject/CodeProject.AI-Server>.
 
-use super::{CompatError, CompatProblem};
+use super::CompatError;
 use crate::{
     detection::Detection,
     fraction::Fraction,
@@ -33,7 +35,9 @@ const DEFAULT_CONFIDENCE: Fraction = const { Fraction::new(0.4).unwrap() };
 const MOST_PREDICTIONS: usize = 20;
 /// The largest form: a picture and some short fields.
 const LARGEST_FORM: usize = LARGEST_PICTURE + 64 * 1024;
-const MODULE: &str = "sightd";
+/// How many labels the message names.
+const MOST_NAMED: usize = 3;
+const MODULE: &str = env!("CARGO_PKG_NAME");
 
 /// The form that clients send.
 #[derive(Debug, ToSchema)]
@@ -54,6 +58,7 @@ struct VisionForm {
 struct Module {
     command: &'static str,
     module_id: &'static str,
+    module_name: &'static str,
     execution_provider: String,
     #[serde(rename = "canUseGPU")]
     can_use_gpu: bool,
@@ -108,12 +113,65 @@ pub(super) struct Ping {
     success: bool,
 }
 
+/// Whether there is a newer version: Blue Iris asks this before it takes a server for one.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UpdateAvailable {
+    /// Always `true`.
+    success: bool,
+    /// The same in words.
+    message: &'static str,
+    /// The latest version.
+    version: Version,
+    /// The version that runs.
+    current: Version,
+    /// The latest version.
+    latest: Version,
+    /// Always `false`.
+    update_available: bool,
+}
+
+/// A version of this program.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CodeProjectVersion)]
+struct Version {
+    major: u32,
+    minor: u32,
+    patch: u32,
+    pre_release: &'static str,
+    security_update: bool,
+    build: u32,
+    file: &'static str,
+    release_notes: &'static str,
+}
+
+const VERSION: Version = Version {
+    major: number(env!("CARGO_PKG_VERSION_MAJOR")),
+    minor: number(env!("CARGO_PKG_VERSION_MINOR")),
+    patch: number(env!("CARGO_PKG_VERSION_PATCH")),
+    pre_release: env!("CARGO_PKG_VERSION_PRE"),
+    security_update: false,
+    build: 0,
+    file: "",
+    release_notes: "",
+};
+
+/// A part of the version, as Cargo gives it when the program is built.
+const fn number(digits: &str) -> u32 {
+    match u32::from_str_radix(digits, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("Cargo gives numbers"),
+    }
+}
+
 impl Module {
     fn new(command: &'static str, provider: &str, inference: Duration, began: Instant) -> Self {
         let process_ms = began.elapsed().as_millis() as u64;
         Self {
             command,
             module_id: MODULE,
+            module_name: MODULE,
             execution_provider: provider.to_owned(),
             can_use_gpu: provider != "cpu",
             inference_ms: inference.as_millis() as u64,
@@ -131,12 +189,12 @@ struct Form {
 }
 
 /// Detects in a picture, as CodeProject.AI does.
-#[utoipa::path(post, path = "/v1/vision/detection", tag = "compatible",
+#[utoipa::path(post, path = "/v1/vision/detection", operation_id = "vision_detection", tag = "compatible",
     request_body(content = VisionForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "What was seen", body = VisionAnswer),
-        (status = "4XX", description = "The form does not fit", body = CompatProblem, content_type = "application/problem+json"),
-        (status = 503, description = "The queue is full or the engine not ready; see Retry-After", body = CompatProblem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The form does not fit"),
+        (status = 503, description = "The queue is full or the engine not ready; see Retry-After"),
     ))]
 pub(super) async fn detect(
     State(shared): State<Arc<Shared>>,
@@ -147,13 +205,13 @@ pub(super) async fn detect(
 }
 
 /// Detects in a picture with the model of that name, which must be the one that serves.
-#[utoipa::path(post, path = "/v1/vision/custom/{name}", tag = "compatible",
+#[utoipa::path(post, path = "/v1/vision/custom/{name}", operation_id = "vision_custom", tag = "compatible",
     params(("name" = String, Path, description = "The model's name")),
     request_body(content = VisionForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "What was seen", body = VisionAnswer),
-        (status = "4XX", description = "The form does not fit, or another model serves", body = CompatProblem, content_type = "application/problem+json"),
-        (status = 503, description = "The queue is full or the engine not ready; see Retry-After", body = CompatProblem, content_type = "application/problem+json"),
+        (status = "4XX", description = "The form does not fit, or another model serves"),
+        (status = 503, description = "The queue is full or the engine not ready; see Retry-After"),
     ))]
 pub(super) async fn detect_custom(
     State(shared): State<Arc<Shared>>,
@@ -165,11 +223,11 @@ pub(super) async fn detect_custom(
 }
 
 /// The model that serves, as the only custom model.
-#[utoipa::path(post, path = "/v1/vision/custom/list", tag = "compatible",
+#[utoipa::path(post, path = "/v1/vision/custom/list", operation_id = "vision_custom_list", tag = "compatible",
     responses(
         (status = 200, description = "The models", body = CustomModels),
-        (status = 401, description = "No token", body = CompatProblem, content_type = "application/problem+json"),
-        (status = 503, description = "No model serves yet", body = CompatProblem, content_type = "application/problem+json"),
+        (status = 401, description = "No token"),
+        (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn list_custom(
     State(shared): State<Arc<Shared>>,
@@ -186,6 +244,20 @@ pub(super) async fn list_custom(
     responses((status = 200, description = "The server answers", body = Ping)))]
 pub(super) async fn ping(State(shared): State<Arc<Shared>>) -> Json<Ping> {
     Json(Ping { success: shared.engine().is_ok() })
+}
+
+/// The version that runs. No server is asked for newer ones: it counts as the latest.
+#[utoipa::path(get, path = "/v1/status/updateavailable", tag = "compatible",
+    responses((status = 200, description = "The version, and that there is no other", body = UpdateAvailable)))]
+pub(super) async fn update_available() -> Json<UpdateAvailable> {
+    Json(UpdateAvailable {
+        success: true,
+        message: "This is the current version",
+        version: VERSION,
+        current: VERSION,
+        latest: VERSION,
+        update_available: false,
+    })
 }
 
 /// Reads the form, lets the picture in it be looked at and says what was seen.
@@ -213,15 +285,24 @@ async fn answer(
     let seen = look::look(place, image, Some(min_confidence.unwrap_or(DEFAULT_CONFIDENCE))).await?;
     let most = if min_confidence.is_some() { usize::MAX } else { MOST_PREDICTIONS };
     let predictions: Vec<_> = seen.detections.iter().take(most).map(|found| prediction(found, seen.size)).collect();
-    let labels: Vec<_> = predictions.iter().map(|found| found.label.as_str()).collect();
     Ok(VisionAnswer {
         success: true,
-        message: if labels.is_empty() { "No objects found".into() } else { format!("Found {}", labels.join(", ")) },
+        message: message(&predictions),
         error: None,
         count: predictions.len(),
         predictions,
         module: Module::new(command, &seen.provider, seen.timings.infer, began),
     })
+}
+
+/// What was found, in words.
+fn message(predictions: &[Prediction]) -> String {
+    let labels: Vec<_> = predictions.iter().take(MOST_NAMED).map(|found| found.label.as_str()).collect();
+    match predictions.len() {
+        0 => "No objects found".into(),
+        1..=MOST_NAMED => format!("Found {}", labels.join(", ")),
+        _ => format!("Found {}...", labels.join(", ")),
+    }
 }
 
 fn prediction(found: &Detection, size: Size) -> Prediction {
@@ -254,7 +335,8 @@ async fn read_form(request: Request) -> Result<Form, ApiError> {
             "min_confidence" => {
                 form.min_confidence = Some(text().parse().map_err(|why| unfit(&format!("min_confidence: {why}")))?)
             }
-            "api_key" => form.api_key = Some(text()),
+            // Frigate sends an empty one where none is configured.
+            "api_key" => form.api_key = Some(text()).filter(|key| !key.is_empty()),
             _ if form.image.is_none() && (is_file || name == "image") => form.image = Some(value),
             _ => {}
         }

@@ -1,14 +1,18 @@
 //! DOODS2: detectors, and detection over HTTP and WebSocket.
 //!
-//! Field names: the README of snowzach/doods2. Addresses in `data` are never fetched.
+//! Members and what they mean: README.md, odrpc.py and doods.py of <https://github.com/snowzach/doods2>; that a request
+//! without any filter gets everything: detector/regions.go of <https://github.com/snowzach/doods>, which it replaces.
+//! Addresses in `data` are never fetched.
 
-use super::{CompatError, CompatProblem};
+use super::CompatError;
 use crate::{
     detection::Detection,
     fraction::Fraction,
     geometry::Rect,
+    lane::Place,
+    photo::{Format, Orientation},
     publish::http::{
-        Shared,
+        Shared, drawn,
         error::{ApiError, Problem, Upgrade},
         listener::Peer,
         look::{self, LARGEST_PICTURE},
@@ -57,11 +61,20 @@ pub(in super::super) struct DoodsRequest {
     /// Parts of the picture with confidences of their own.
     #[serde(default)]
     regions: Option<Vec<Region>>,
+    /// Asks for the picture with the detections drawn into it, as `jpeg` or `png`.
+    #[serde(default)]
+    image: Option<String>,
+    /// What to do to the picture first. Nothing can be done: it must be empty.
+    #[serde(default)]
+    preprocess: Option<Vec<String>>,
 }
 
 /// A part of the picture, its edges 0..1.
 #[derive(Debug, Deserialize, ToSchema)]
 struct Region {
+    /// Comes back with the detections that count because of this region.
+    #[serde(default)]
+    id: Option<String>,
     top: f32,
     left: f32,
     bottom: f32,
@@ -80,6 +93,9 @@ pub(in super::super) struct DoodsAnswer {
     /// The request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    /// The picture with the detections drawn into it, in base64, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
     /// By falling confidence.
     detections: Vec<DoodsDetection>,
     /// What went wrong; left out when nothing did.
@@ -90,6 +106,9 @@ pub(in super::super) struct DoodsAnswer {
 /// One object, the edges of its box 0..1.
 #[derive(Debug, Serialize, ToSchema)]
 struct DoodsDetection {
+    /// The region by which it counts, if that has an `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region_id: Option<String>,
     top: f32,
     left: f32,
     bottom: f32,
@@ -121,7 +140,7 @@ struct Detector {
 #[utoipa::path(get, path = "/detectors", tag = "compatible",
     responses(
         (status = 200, description = "The detectors", body = Detectors),
-        (status = 503, description = "No model serves yet", body = CompatProblem, content_type = "application/problem+json"),
+        (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<Detectors>, CompatError> {
     let engine = shared.engine()?;
@@ -138,15 +157,19 @@ pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<
 }
 
 /// `POST /detect` with a JSON body.
-pub(in super::super) async fn detect(shared: &Shared, caller: IpAddr, body: Body) -> Result<DoodsAnswer, ApiError> {
+pub(in super::super) async fn detect(
+    shared: &Shared,
+    caller: IpAddr,
+    body: Body,
+) -> Result<Json<DoodsAnswer>, CompatError> {
     let place = look::enter(shared, caller)?;
     let request = parse(&look::read(body, LARGEST_REQUEST).await?)?;
-    answer(place, request).await
+    Ok(Json(answer(place, request).await?))
 }
 
 /// Detects in pictures, one after the other, as DOODS2 does: each text message is a request as for `POST /detect` with
 /// a JSON body, and is answered by one message.
-#[utoipa::path(get, path = "/detect", tag = "compatible",
+#[utoipa::path(get, path = "/detect", operation_id = "doods", tag = "compatible",
     responses(
         (status = 101, description = "The answers, as WebSocket messages", body = DoodsAnswer),
         (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
@@ -186,8 +209,12 @@ async fn reply(shared: &Shared, caller: IpAddr, message: &[u8]) -> Message {
         Ok(request) => (request.id.clone(), look(request).await),
         Err(error) => (None, Err(error)),
     };
-    let answer =
-        outcome.unwrap_or_else(|error| DoodsAnswer { id, detections: Vec::new(), error: Some(error.to_string()) });
+    let answer = outcome.unwrap_or_else(|error| DoodsAnswer {
+        id,
+        image: None,
+        detections: Vec::new(),
+        error: Some(error.to_string()),
+    });
     Message::Text(serde_json::to_string(&answer).expect("an answer has only plain values").into())
 }
 
@@ -195,25 +222,50 @@ fn parse(bytes: &[u8]) -> Result<DoodsRequest, ApiError> {
     serde_json::from_slice(bytes).map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))
 }
 
-async fn answer(place: crate::lane::Place, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
-    let DoodsRequest { id, detector_name, data, detect, regions } = request;
-    if let Some(name) = detector_name.filter(|name| !name.is_empty() && name != DETECTOR) {
-        return Err(ApiError::BadRequest(format!(
-            "there is no detector called {name:?}; the only one is {DETECTOR:?}"
-        )));
+async fn answer(place: Place, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
+    let DoodsRequest { id, detector_name, data, detect, regions, image, preprocess } = request;
+    check_detector(detector_name.as_deref())?;
+    if preprocess.is_some_and(|steps| !steps.is_empty()) {
+        return Err(ApiError::BadRequest("preprocess: pictures are looked at as they come; leave it out".into()));
     }
     let (detect, regions) = (detect.unwrap_or_default(), regions.unwrap_or_default());
-    let bytes = STANDARD.decode(data.trim()).map_err(|why| {
+    let bytes = Bytes::from(STANDARD.decode(data.trim()).map_err(|why| {
         ApiError::BadRequest(format!("data is not a picture in base64 ({why}); addresses are never fetched"))
-    })?;
+    })?);
     let least = detect.values().chain(regions.iter().flat_map(|region| region.detect.values()));
     let least = least.copied().min_by(f32::total_cmp).map(share);
-    let seen = look::look(place, bytes.into(), least).await?;
-    let all = detect.is_empty() && regions.is_empty();
-    let wanted =
-        |found: &&Detection| all || is_wanted(&detect, found) || regions.iter().any(|region| region.has(found));
-    let detections = seen.detections.iter().filter(wanted).map(DoodsDetection::from).collect();
-    Ok(DoodsAnswer { id, detections, error: None })
+    let seen = look::look(place, bytes.clone(), least).await?;
+    let wanted = Filter { detect, regions };
+    let (found, detections) = seen
+        .detections
+        .iter()
+        .filter_map(|found| Some((found.clone(), DoodsDetection::new(found, wanted.passes(found)?))))
+        .unzip();
+    let image = match image.as_deref().and_then(image_format) {
+        Some(format) => Some(STANDARD.encode(drawn::file(bytes, Orientation::Upright, found, format).await?)),
+        None => None,
+    };
+    Ok(DoodsAnswer { id, image, detections, error: None })
+}
+
+/// Refuses detectors that are not here.
+fn check_detector(name: Option<&str>) -> Result<(), ApiError> {
+    match name.filter(|name| !name.is_empty() && *name != DETECTOR) {
+        Some(name) => {
+            let why = format!("there is no detector called {name:?}; the only one is {DETECTOR:?}");
+            Err(ApiError::BadRequest(why))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The format that `image` asks for; none for words that DOODS2 does not know either.
+fn image_format(word: &str) -> Option<Format> {
+    match word {
+        "jpeg" | "jpg" | ".jpg" | "image/jpeg" | "true" => Some(Format::Jpeg),
+        "png" | ".png" | "image/png" => Some(Format::Png),
+        _ => None,
+    }
 }
 
 /// A percentage as a share; what lies outside 0..100 becomes the nearest that does not.
@@ -226,6 +278,30 @@ fn is_wanted(wanted: &Wanted, found: &Detection) -> bool {
     least.is_some_and(|least| found.score * 100.0 >= *least)
 }
 
+/// What a request asks for.
+struct Filter {
+    detect: Wanted,
+    regions: Vec<Region>,
+}
+
+/// Why a detection counts.
+enum Reason<'a> {
+    /// Anywhere in the picture it would.
+    Picture,
+    /// It lies in this region.
+    Region(&'a Region),
+}
+
+impl Filter {
+    /// Why `found` counts, if it does. With no filter at all everything does.
+    fn passes(&self, found: &Detection) -> Option<Reason<'_>> {
+        if is_wanted(&self.detect, found) || (self.detect.is_empty() && self.regions.is_empty()) {
+            return Some(Reason::Picture);
+        }
+        self.regions.iter().find(|region| region.has(found)).map(Reason::Region)
+    }
+}
+
 impl Region {
     /// Whether `found` counts in this region.
     fn has(&self, found: &Detection) -> bool {
@@ -233,16 +309,21 @@ impl Region {
         let inside = if self.covers {
             x_min >= self.left && x_max <= self.right && y_min >= self.top && y_max <= self.bottom
         } else {
-            x_min < self.right && x_max > self.left && y_min < self.bottom && y_max > self.top
+            x_min <= self.right && x_max >= self.left && y_min <= self.bottom && y_max >= self.top
         };
         inside && is_wanted(&self.detect, found)
     }
 }
 
-impl From<&Detection> for DoodsDetection {
-    fn from(found: &Detection) -> Self {
+impl DoodsDetection {
+    fn new(found: &Detection, reason: Reason<'_>) -> Self {
         let Rect { x_min, y_min, x_max, y_max } = found.bbox;
+        let region_id = match reason {
+            Reason::Picture => None,
+            Reason::Region(region) => region.id.clone(),
+        };
         Self {
+            region_id,
             top: y_min,
             left: x_min,
             bottom: y_max,
