@@ -12,6 +12,11 @@ pub const MOST_PIXELS_A_SIDE: u32 = 16_384;
 const MOST_BYTES: u64 = 1 << 30;
 /// Memory for what else is in a file than pixels, for example a compressed colour profile.
 const MOST_BYTES_BESIDE: u64 = 16 << 20;
+/// Passes in which a JPEG file may be encoded. Encoders write about ten; each costs the time of a whole picture, whatever
+/// its length, so that a small file of many would keep the decoder busy for long.
+const MOST_SCANS: usize = 32;
+/// The marker before each pass (ITU-T T.81, table B.1: start of scan). Encoded pixels can not hold it.
+const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
 /// Bytes of a pixel as it is decoded, at most: four channels of 16 bits.
 const MOST_BYTES_A_PIXEL: u64 = 8;
 
@@ -79,6 +84,9 @@ pub enum PhotoError {
         /// What the decoder says.
         reason: String,
     },
+    /// It is a JPEG file encoded in more passes than are decoded.
+    #[error("the JPEG picture is encoded in {0} scans: up to {MOST_SCANS} are decoded")]
+    TooManyScans(usize),
     /// It is larger than what is decoded.
     #[error("the picture is too large: up to {MOST_PIXELS_A_SIDE} pixels a side and 1 GiB of memory are served")]
     TooLarge,
@@ -88,7 +96,7 @@ pub enum PhotoError {
 /// decompressed.
 ///
 /// # Errors
-/// When the bytes do not begin like such a picture.
+/// When the bytes do not begin like such a picture, or when it would take too long to decode.
 pub fn size(bytes: &[u8]) -> Result<Size, PhotoError> {
     let format = Format::of(bytes)?;
     let damaged = |reason: String| PhotoError::Damaged { format, reason };
@@ -97,7 +105,10 @@ pub fn size(bytes: &[u8]) -> Result<Size, PhotoError> {
         Format::Jpeg => {
             let dimensions = ImageReader::with_format(Cursor::new(bytes), format.into()).into_dimensions();
             let (width, height) = dimensions.map_err(|error| damaged(error.to_string()))?;
-            Ok(Size::new(width, height))
+            match bytes.windows(2).filter(|pair| **pair == START_OF_SCAN).count() {
+                0..=MOST_SCANS => Ok(Size::new(width, height)),
+                scans => Err(PhotoError::TooManyScans(scans)),
+            }
         }
     }
 }

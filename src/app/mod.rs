@@ -185,7 +185,7 @@ async fn stop_in_order(
     desk: &Desk,
     engine: EngineThread,
     stop: &CancellationToken,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 ) {
     cameras.stop(Instant::now() + STOP_DEADLINE).await;
     lane.close();
@@ -193,8 +193,7 @@ async fn stop_in_order(
     engine.join(STOP_DEADLINE).await;
     stop.cancel();
     match timeout(STOP_DEADLINE, server).await {
-        Ok(Ok(Ok(()))) => tracing::info!("stopped"),
-        Ok(Ok(Err(error))) => tracing::warn!("the HTTP server ended with: {error}"),
+        Ok(Ok(())) => tracing::info!("stopped"),
         Ok(Err(error)) => tracing::warn!("the HTTP server ended with: {error}"),
         Err(_) => tracing::warn!("some HTTP connections did not end in time"),
     }

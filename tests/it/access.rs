@@ -3,8 +3,16 @@
 use crate::fake::{Daemon, detection};
 use reqwest::{Client, Method, StatusCode, redirect::Policy};
 use sightd::publish::http::Config;
-use std::{io::Write, time::Instant};
+use std::{
+    io::Write,
+    net::{IpAddr, UdpSocket},
+    time::Instant,
+};
 use tempfile::NamedTempFile;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 const READ: &str = "read-token-0123456789";
 const ADMIN: &str = "admin-token-0123456789";
@@ -179,19 +187,114 @@ async fn rebinding_and_foreign_pages_are_refused() {
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
     assert_eq!(upgrade.send().await.unwrap().status(), 403);
-    let preflight =
-        client().request(Method::OPTIONS, daemon.url("/detections")).header("origin", "http://evil.example");
-    assert!(!preflight.send().await.unwrap().headers().contains_key("access-control-allow-origin"));
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn pages_of_named_origins_may_read() {
+async fn pages_elsewhere_may_ask_only_from_named_origins() {
+    let preflight = async |daemon: &Daemon, origin: &str| {
+        let request = client().request(Method::OPTIONS, daemon.url("/cameras/front")).header("origin", origin);
+        let request = request.header("access-control-request-method", "PATCH");
+        request.header("access-control-request-headers", "authorization,content-type").send().await.unwrap()
+    };
+    let open = Daemon::start().await;
     let config = Config { origins: vec!["https://home.example".into()], ..Config::default() };
+    let named = Daemon::start_with(&config).await;
+    for (daemon, origin) in [
+        (&open, "https://home.example"),
+        (&open, "null"),
+        (&named, "https://evil.example"),
+        (&named, "https://home.example.evil.example"),
+        (&named, "http://home.example"),
+        (&named, "null"),
+    ] {
+        let answer = preflight(daemon, origin).await;
+        assert!(!answer.headers().contains_key("access-control-allow-origin"), "{origin}: {answer:?}");
+        let read = client().get(daemon.url("/detections")).header("origin", origin).send().await.unwrap();
+        assert!(!read.headers().contains_key("access-control-allow-origin"), "{origin}: {read:?}");
+    }
+    let answer = preflight(&named, "https://home.example").await;
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://home.example");
+    assert_eq!(answer.headers()["access-control-allow-methods"], "GET,POST,PATCH");
+    assert_eq!(answer.headers()["access-control-allow-headers"], "authorization,content-type");
+    assert!(!answer.headers().contains_key("access-control-allow-credentials"), "the cookie stays with our own page");
+    open.stop().await;
+    named.stop().await;
+}
+
+/// An address of this machine that is not loopback, by which a test can come from elsewhere.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?; // sends nothing, only finds the way
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
+}
+
+#[tokio::test]
+async fn without_tokens_only_this_machine_itself_may_change_things() {
+    let config = Config { listen: "0.0.0.0:0".parse().unwrap(), allow_anonymous: true, ..Config::default() };
     let daemon = Daemon::start_with(&config).await;
-    let response =
-        client().get(daemon.url("/detections")).header("origin", "https://home.example").send().await.unwrap();
-    assert_eq!(response.headers()["access-control-allow-origin"], "https://home.example");
+    daemon.camera("front");
+    let port = daemon.address.port();
+    let role = async |host: IpAddr, headers: &[(&str, &str)]| {
+        let request = client().get(format!("http://{host}:{port}/session"));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let session: serde_json::Value = answer.json().await.unwrap();
+        (status, session["role"].as_str().unwrap_or_default().to_owned())
+    };
+    let loopback: IpAddr = "127.0.0.1".parse().unwrap();
+    assert_eq!(role(loopback, &[]).await, (200, "admin".into()));
+    for claim in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-for", ""),
+        ("X-Real-IP", "::1"),
+        ("forwarded", "for=127.0.0.1"),
+        ("via", "1.1 proxy"),
+    ] {
+        assert_eq!(role(loopback, &[claim]).await, (200, "read".into()), "{claim:?}");
+    }
+    if let Some(other) = own_address() {
+        assert_eq!(role(other, &[]).await, (200, "read".into()));
+        for claim in [("host", "localhost"), ("x-forwarded-for", "127.0.0.1"), ("origin", "http://localhost")] {
+            assert_eq!(role(other, &[claim]).await, (200, "read".into()), "{claim:?}");
+        }
+        let change = client().patch(format!("http://{other}:{port}/cameras/front")).header("host", "localhost");
+        assert_eq!(change.json(&serde_json::json!({})).send().await.unwrap().status(), 403);
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_gets_round_the_token() {
+    let daemon = guarded().await;
+    for path in [
+        "/config",
+        "//config",
+        "/Config",
+        "/config/",
+        "/%63onfig",
+        "/login/../config",
+        "/assets/style.css/../../config",
+        "/login%2f..%2fconfig",
+        "/healthz;/config",
+        "/login?/config",
+        "/v1/vision/../../config",
+        "/v1/vision/..%2f..%2fconfig",
+        "/LOGIN",
+        "/healthz/",
+        "http://localhost/config",
+    ] {
+        let mut stream = TcpStream::connect(daemon.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap();
+        let shows_login = path.starts_with("/login?");
+        assert!(if shows_login { status == "200" } else { ["401", "404"].contains(&status) }, "{path}: {answer}");
+        assert!(!answer.contains("listen"), "{path}: {answer}");
+    }
     daemon.stop().await;
 }
 

@@ -9,7 +9,10 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use sightd::lane::PLACES_EACH;
-use std::{fs, io::Cursor};
+use std::{
+    fs,
+    io::{Cursor, Read},
+};
 
 /// An empty picture of the fake daemon's size.
 pub fn encoded(format: ImageFormat) -> Vec<u8> {
@@ -67,6 +70,43 @@ fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     jpeg
 }
 
+/// A PNG file with the chunk `kind` of `data` behind its header.
+fn png_with(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let png = encoded(ImageFormat::Png);
+    let typed = [kind, data].concat();
+    let mut sum = flate2::Crc::new();
+    sum.update(&typed);
+    let length = (data.len() as u32).to_be_bytes();
+    [&png[..33], &length, &typed, &sum.sum().to_be_bytes(), &png[33..]].concat() // 8 bytes of signature, 25 of header
+}
+
+/// What is compressed to about a thousandth of its 256 MB.
+fn deflated() -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut std::io::repeat(0).take(256 << 20), &mut encoder).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A JPEG file of `scans` scans.
+fn jpeg_in(scans: usize) -> Vec<u8> {
+    let jpeg = encoded(ImageFormat::Jpeg);
+    let end = jpeg.len() - 2;
+    let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0];
+    [&jpeg[..end], &scan.repeat(scans - 1), &jpeg[end..]].concat()
+}
+
+#[tokio::test]
+async fn what_is_compressed_beside_the_pixels_is_left_alone() {
+    let daemon = Daemon::start().await;
+    let deflated = deflated();
+    for kind in [b"zTXt", b"iCCP"] {
+        let body = png_with(kind, &[b"name\0\0", &deflated[..]].concat());
+        let status = post(&daemon, "", "image/png", body).await.status();
+        assert_eq!(status, 200, "{kind:?}");
+    }
+    daemon.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_no_picture_is_a_problem() {
     let daemon = Daemon::start().await;
@@ -78,7 +118,10 @@ async fn what_is_no_picture_is_a_problem() {
         ("image/jpeg", jpeg[..40].to_vec(), 422, "damaged or cut short"),
         ("image/png", png_of(60_000, 60_000), 413, "60000x60000 pixels: up to 25 million"),
         ("image/png", png_of(5001, 5000), 413, "5001x5000 pixels"),
+        ("image/png", png_of(65_000, 65_000), 413, "65000x65000 pixels"),
         ("image/jpeg", jpeg_of(65_000, 65_000), 413, "65000x65000 pixels"),
+        ("image/jpeg", jpeg_in(33), 422, "encoded in 33 scans: up to 32"),
+        ("image/png", encoded(ImageFormat::Png)[..60].to_vec(), 422, "damaged or cut short"),
         ("image/jpeg", vec![0xff; (10 << 20) + 1], 413, "up to 10485760 bytes"),
     ] {
         let response = post(&daemon, "", kind, body).await;

@@ -37,7 +37,7 @@ pub struct Daemon {
     desk: Desk,
     pub address: SocketAddr,
     stop: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl Daemon {
@@ -81,7 +81,7 @@ impl Daemon {
         self.lane.close();
         self.desk.close();
         self.stop.cancel();
-        self.server.await.unwrap().unwrap();
+        self.server.await.unwrap();
     }
 }
 

@@ -40,7 +40,7 @@ const FORMS_IN_LINE: usize = 4;
 /// DOODS2's header for the token.
 const DOODS_KEY: &str = "doods-auth-key";
 /// Headers by which a proxy says that it asks for somebody else.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+const FORWARDED: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 /// The login's cookie.
 const COOKIE: &str = "sightd-session";
 

@@ -3,7 +3,8 @@
 use super::{
     Shared,
     access::Admin,
-    error::{ApiError, Body, Part},
+    error::ApiError,
+    extract::{Body, Part},
     status::EngineDto,
 };
 use crate::status::EngineInfo;

@@ -1,9 +1,6 @@
 //! GET /cameras: what is known of each camera.
 
-use super::{
-    Shared,
-    error::{ApiError, Part},
-};
+use super::{Shared, error::ApiError, extract::Part};
 use crate::{
     camera::CameraState,
     geometry::Size,

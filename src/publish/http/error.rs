@@ -1,21 +1,16 @@
 //! Errors as RFC 9457 problem documents.
 
-use super::{LARGEST_BODY, admin::Refused, look::UPLOAD_PATIENCE};
+use super::{admin::Refused, extract::UPLOAD_PATIENCE};
 use crate::{
     lane::{LookError, Refusal},
     photo::PhotoError,
 };
 use axum::{
     Json,
-    extract::{
-        FromRequest, FromRequestParts, Path, Query, Request,
-        rejection::{PathRejection, QueryRejection},
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
-    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -148,7 +143,9 @@ impl ApiError {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::SlowUpload => StatusCode::REQUEST_TIMEOUT,
-            Self::Look(LookError::Photo(PhotoError::Damaged { .. })) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Look(LookError::Photo(PhotoError::Damaged { .. } | PhotoError::TooManyScans(_))) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Lane(_) | Self::Look(LookError::NoAnswer) | Self::Overdue(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -197,71 +194,5 @@ impl ApiError {
             response.headers_mut().insert(name, value);
         }
         response
-    }
-}
-
-/// Query parameters, whose mistakes are problem documents.
-#[derive(Debug)]
-pub(super) struct Params<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(QueryRejection::FailedToDeserializeQueryString(why)) => Err(ApiError::BadRequest(why.body_text())),
-            Err(_) => Err(ApiError::Internal),
-        }
-    }
-}
-
-/// A part of the path, whose mistakes are problem documents.
-#[derive(Debug)]
-pub(super) struct Part<T>(pub T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Part<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(part)) => Ok(Self(part)),
-            Err(PathRejection::FailedToDeserializePathParams(why)) => Err(ApiError::BadRequest(why.body_text())),
-            Err(_) => Err(ApiError::Internal),
-        }
-    }
-}
-
-/// A JSON body, whose mistakes are problem documents.
-#[derive(Debug)]
-pub(super) struct Body<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(why) => Err(match why.status() {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::UnsupportedType(why.body_text()),
-                StatusCode::PAYLOAD_TOO_LARGE => ApiError::LargeBody(LARGEST_BODY),
-                _ => ApiError::BadRequest(why.body_text()),
-            }),
-        }
-    }
-}
-
-/// A WebSocket upgrade, whose mistakes are problem documents.
-#[derive(Debug)]
-pub(super) struct Upgrade(pub WebSocketUpgrade);
-
-impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        WebSocketUpgrade::from_request_parts(parts, state)
-            .await
-            .map(Self)
-            .map_err(|why: WebSocketUpgradeRejection| ApiError::UpgradeRequired(why.body_text()))
     }
 }

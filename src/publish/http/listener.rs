@@ -1,7 +1,6 @@
 //! The listener: TCP connections, with TLS where it is configured.
 
 use super::tls::Certificate;
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -43,6 +42,12 @@ struct Tls {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub IpAddr);
 
+impl Peer {
+    fn of(address: SocketAddr) -> Self {
+        Self(address.ip().to_canonical())
+    }
+}
+
 /// A connection.
 pub(super) enum Connection {
     Plain(TcpStream),
@@ -53,6 +58,29 @@ impl Listener {
     /// Accepts connections on `tcp`, with TLS if there is a certificate.
     pub fn new(tcp: TcpListener, certificate: Option<Arc<Certificate>>) -> Self {
         Self { tcp, tls: certificate.map(|certificate| Tls { certificate, handshakes: JoinSet::new() }) }
+    }
+
+    /// The next connection, and where it comes from. Waits while there is none.
+    pub async fn accept(&mut self) -> (Connection, Peer) {
+        let Self { tcp, tls } = self;
+        let Some(Tls { certificate, handshakes }) = tls else {
+            let (stream, peer) = axum::serve::Listener::accept(tcp).await;
+            tune(&stream);
+            return (Connection::Plain(stream), Peer::of(peer));
+        };
+        loop {
+            tokio::select! {
+                done = handshakes.join_next(), if !handshakes.is_empty() => {
+                    if let Some(Ok(Some((stream, peer)))) = done {
+                        return (Connection::Tls(Box::new(stream)), Peer::of(peer));
+                    }
+                }
+                (stream, peer) = axum::serve::Listener::accept(tcp), if handshakes.len() < MOST_HANDSHAKES => {
+                    tune(&stream);
+                    handshakes.spawn(shake_hands(certificate.acceptor(), stream, peer));
+                }
+            }
+        }
     }
 }
 
@@ -76,43 +104,6 @@ fn tune(stream: &TcpStream) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_user_timeout(Some(DEAD_AFTER));
     let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
-}
-
-impl axum::serve::Listener for Listener {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let Self { tcp, tls } = self;
-        let Some(Tls { certificate, handshakes }) = tls else {
-            let (stream, peer) = axum::serve::Listener::accept(tcp).await;
-            tune(&stream);
-            return (Connection::Plain(stream), peer);
-        };
-        loop {
-            tokio::select! {
-                done = handshakes.join_next(), if !handshakes.is_empty() => {
-                    if let Some(Ok(Some((stream, peer)))) = done {
-                        return (Connection::Tls(Box::new(stream)), peer);
-                    }
-                }
-                (stream, peer) = axum::serve::Listener::accept(tcp), if handshakes.len() < MOST_HANDSHAKES => {
-                    tune(&stream);
-                    handshakes.spawn(shake_hands(certificate.acceptor(), stream, peer));
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, Listener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        Self(stream.remote_addr().ip().to_canonical())
-    }
 }
 
 impl AsyncRead for Connection {

@@ -6,7 +6,8 @@
 use super::{
     Shared,
     description::File,
-    error::{ApiError, Part, Upgrade},
+    error::ApiError,
+    extract::{Part, Upgrade},
     stream,
 };
 use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, publish::bus::CameraFeed};

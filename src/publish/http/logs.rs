@@ -1,10 +1,6 @@
 //! GET /logs: the last lines of the log, for admins.
 
-use super::{
-    Shared,
-    access::Admin,
-    error::{ApiError, Params},
-};
+use super::{Shared, access::Admin, error::ApiError, extract::Params};
 use crate::logbook::{self, LogLevel, LogLine};
 use axum::{Json, extract::State};
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 //!
 //! A caller first gets a place in the lane; only then is its body read, up to [`LARGEST_PICTURE`] bytes.
 
-use super::{Shared, admin::Refused, error::ApiError};
+use super::{Shared, admin::Refused, error::ApiError, extract::in_time};
 use crate::{
     fraction::Fraction,
     lane::{Place, Request},
@@ -19,8 +19,6 @@ use tokio::time::timeout;
 pub(super) const LARGEST_PICTURE: usize = 10 << 20;
 /// How much of a body is read at all.
 const MOST_READ: usize = 8 * LARGEST_PICTURE;
-/// How long a body may take to arrive.
-pub(super) const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a picture may wait for the engine, which looks at one in well under a second.
 const LOOK_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -49,7 +47,7 @@ pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, ApiError> {
         }
         if length <= most { Ok(bytes.freeze()) } else { Err(ApiError::LargeBody(most)) }
     };
-    timeout(UPLOAD_PATIENCE, read).await.map_err(|_| ApiError::SlowUpload)?
+    in_time(read).await?
 }
 
 /// What the engine sees on the picture in `bytes`.

@@ -8,12 +8,14 @@ mod admin;
 mod cameras;
 mod compat;
 mod config;
+mod connections;
 mod dashboard;
 mod description;
 mod detect;
 mod drawn;
 mod error;
 mod etag;
+mod extract;
 mod fmp4;
 mod listener;
 mod live;
@@ -49,10 +51,9 @@ use axum::{
     routing::{get, post},
 };
 use error::ApiError;
-use listener::{Listener, Peer};
+use listener::Listener;
 use prometheus_client::registry::Registry;
 use std::{
-    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -60,6 +61,7 @@ use std::{
 use tls::Certificate;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::util::option_layer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -178,19 +180,14 @@ impl Shared {
 }
 
 /// Answers on `listener` until `stop` is cancelled; then closes streams and gives open answers a moment to end.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
     let Api { bus, lane, control, desk, logbook, access, certificate, origins } = api;
     let traffic = Traffic::default();
     let metrics = metrics::registry(bus.clone(), desk, &traffic);
     let started = Instant::now();
     let shared =
         Arc::new(Shared { bus, lane, control, metrics, traffic, logbook, access, stop: stop.clone(), started });
-    let app = router(shared, origins).into_make_service_with_connect_info::<Peer>();
-    let server = axum::serve(Listener::new(listener, certificate.clone()), app)
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let server = connections::serve(Listener::new(listener, certificate.clone()), router(shared, origins), &stop);
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(STOP_PATIENCE).await;
@@ -202,8 +199,8 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> 
         }
     };
     tokio::select! {
-        ended = server => ended,
-        () = overdue => Ok(()),
+        () = server => {}
+        () = overdue => {}
         never = renewal => match never {},
     }
 }
@@ -279,7 +276,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(middleware::from_fn_with_state(shared.clone(), access::guard))
-        .layer(cors(origins))
+        .layer(option_layer(cors(origins)))
         .with_state(shared.clone())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
@@ -306,15 +303,12 @@ fn parse_origin(origin: &str) -> Result<HeaderValue, SetupError> {
     value.ok_or_else(|| SetupError::Origin(origin.to_owned()))
 }
 
-/// Tells browsers that pages of `origins` may read and call; without any, that none may.
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    if origins.is_empty() {
-        return CorsLayer::new();
-    }
-    CorsLayer::new()
-        .allow_origin(origins)
+/// Tells browsers that pages of `origins` may read and call. Without any nothing is said, and browsers let none.
+fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
+    let cors = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PATCH])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+    (!origins.is_empty()).then(|| cors.allow_origin(origins))
 }
 
 fn fixed_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -2,7 +2,8 @@
 
 use super::{
     Shared,
-    error::{ApiError, Params},
+    error::ApiError,
+    extract::Params,
     select::{Selection, StreamQuery},
 };
 use crate::publish::{bus::PublishedScene, wire};

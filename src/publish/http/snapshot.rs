@@ -4,8 +4,9 @@ use super::{
     Shared,
     description::File,
     drawn,
-    error::{ApiError, Params, Part},
+    error::ApiError,
     etag,
+    extract::{Params, Part},
 };
 use crate::{
     frame::Picture,

@@ -5,7 +5,8 @@
 
 use super::{
     Shared,
-    error::{ApiError, Params, Upgrade},
+    error::ApiError,
+    extract::{Params, Upgrade},
     select::{Selection, StreamQuery},
 };
 use crate::publish::{bus::PublishedScene, wire::StreamMessage};

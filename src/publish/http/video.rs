@@ -5,7 +5,8 @@
 
 use super::{
     Shared,
-    error::{ApiError, Part, Upgrade},
+    error::ApiError,
+    extract::{Part, Upgrade},
     fmp4::{self, BadCodec},
     live, stream,
 };

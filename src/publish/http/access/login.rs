@@ -1,10 +1,10 @@
 //! The login page: a token becomes a cookie.
 
 use super::{COOKIE, tokens::SESSION_SECONDS};
-use crate::publish::http::{Shared, error::ApiError, listener::Peer};
+use crate::publish::http::{Shared, error::ApiError, extract::in_time, listener::Peer};
 use axum::{
     Form,
-    extract::{ConnectInfo, Query, State, rejection::FormRejection},
+    extract::{ConnectInfo, FromRequest, Query, Request, State},
     http::header,
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -36,9 +36,10 @@ pub(in super::super) struct Login {
 pub(in super::super) async fn log_in(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
-    login: Result<Form<Login>, FormRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let Form(Login { token }) = login.map_err(|why| ApiError::BadRequest(why.body_text()))?;
+    let form = in_time(Form::<Login>::from_request(request, &())).await?;
+    let Form(Login { token }) = form.map_err(|why| ApiError::BadRequest(why.body_text()))?;
     let token = token.trim();
     match shared.access.present(token, peer) {
         Ok(_) => {}

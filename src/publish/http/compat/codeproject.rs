@@ -12,7 +12,8 @@ use crate::{
     publish::http::{
         Shared,
         access::Visitor,
-        error::{ApiError, Part},
+        error::ApiError,
+        extract::Part,
         look::{self, LARGEST_PICTURE},
     },
 };

@@ -13,7 +13,8 @@ use crate::{
     photo::{Format, Orientation},
     publish::http::{
         Shared, drawn,
-        error::{ApiError, Problem, Upgrade},
+        error::{ApiError, Problem},
+        extract::Upgrade,
         listener::Peer,
         look::{self, LARGEST_PICTURE},
         stream,
