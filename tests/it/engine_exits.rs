@@ -2,12 +2,15 @@
 
 use crate::{
     infer::slow_model,
-    program::{Daemon, reference_model, run_to_end},
-    support::root,
+    program::{Daemon, PATIENCE, reference_model, run_to_end},
+    support::{
+        freeze::{Frozen, Place},
+        root,
+    },
 };
 use serde_json::Value;
 use sightd::manifest::Model;
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 /// A configuration with a test picture, `[runtime]` as given, and the model at `model`.
 fn configuration(folder: &Path, model: &str, runtime: &str) -> String {
@@ -67,4 +70,27 @@ fn a_run_beyond_its_deadline_is_exit_75() {
     let (code, log) = run_to_end(&["run", "--config", &config]);
     assert_eq!(code, Some(75), "{log}");
     assert!(log.contains("a run of the network takes longer than runtime.deadline = 100ms"), "{log}");
+}
+
+/// As when a driver does not answer: the thread is stopped inside a run, so that it can not be told to terminate either.
+#[test]
+fn a_run_that_never_returns_is_exit_75() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path(), &reference_model(), "deadline = \"3 s\"\nthreads = 1");
+    let mut daemon = Daemon::spawn(&["run", "--config", &config]);
+    daemon.wait_for_scene();
+    loop {
+        let frozen = match Frozen::inference(daemon.id(), Place::Computing) {
+            Ok(frozen) => frozen,
+            Err(error) => return println!("left out: a_run_that_never_returns_is_exit_75 (ptrace: {error})"),
+        };
+        if frozen.is_ended_within(Duration::from_secs(10)) {
+            break;
+        }
+        frozen.let_go(); // it was stopped beside a run: before it, or after
+    }
+    let (code, log) = daemon.wait_for_end(PATIENCE);
+    assert_eq!(code, Some(75), "{log}");
+    let words = "a run of the network takes longer than runtime.deadline = 3s and can not be ended: leaving";
+    assert!(log.contains(words), "{log}");
 }

@@ -1,9 +1,8 @@
 //! The test plays systemd: it listens on the notification socket of a real daemon.
 
-use crate::support::root;
-use nix::{
-    sys::{ptrace, wait},
-    unistd::Pid,
+use crate::support::{
+    freeze::{Frozen, Place},
+    root,
 };
 use std::{
     fs,
@@ -59,37 +58,15 @@ fn systemd_hears_ready_status_watchdog_and_stopping() {
     assert!(daemon.wait().unwrap().success());
 }
 
-/// The number of the kernel's `futex`, in which a thread waits for a condition.
-const FUTEX: &str = if cfg!(target_arch = "aarch64") { "98 " } else { "202 " };
-
-/// Stops the daemon's inference thread while it waits for a frame (a stop within a run would be the engine's own
-/// watchdog's business); it goes on when it is let go.
-fn freeze_inference(daemon: &Child) -> nix::Result<Pid> {
-    let tasks = format!("/proc/{}/task", daemon.id());
-    let is_inference =
-        |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim() == "inference");
-    let task = fs::read_dir(&tasks).unwrap().map(Result::unwrap).find(is_inference).unwrap();
-    let thread = Pid::from_raw(task.file_name().to_str().unwrap().parse().unwrap());
-    loop {
-        ptrace::seize(thread, ptrace::Options::empty())?;
-        ptrace::interrupt(thread)?;
-        wait::waitpid(thread, Some(wait::WaitPidFlag::__WALL))?;
-        if fs::read_to_string(task.path().join("syscall")).unwrap().starts_with(FUTEX) {
-            return Ok(thread);
-        }
-        ptrace::detach(thread, None)?;
-        std::thread::sleep(Duration::from_millis(3));
-    }
-}
-
 #[test]
 fn the_watchdog_starves_while_the_pipeline_is_stuck() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[camera.front]\nsource = \"test://smpte\"\nfps = 5\n[runtime]\nthreads = 1\n";
     let (systemd, mut daemon) = start(folder.path(), config);
     until(&systemd, "fps on cpu; 1 of 1 cameras running");
-    let thread = match freeze_inference(&daemon) {
-        Ok(thread) => thread,
+    // A stop within a run would be the engine's own watchdog's business.
+    let frozen = match Frozen::inference(daemon.id(), Place::Waiting) {
+        Ok(frozen) => frozen,
         Err(error) => {
             daemon.kill().unwrap();
             daemon.wait().unwrap();
@@ -104,7 +81,7 @@ fn the_watchdog_starves_while_the_pipeline_is_stuck() {
         panic!("systemd was told {:?}", String::from_utf8_lossy(&buffer[..length]));
     }
 
-    ptrace::detach(thread, None).unwrap();
+    frozen.let_go();
     systemd.set_read_timeout(Some(PATIENCE)).unwrap();
     until(&systemd, "WATCHDOG=1");
     until(&systemd, "fps on cpu; 1 of 1 cameras running");

@@ -68,6 +68,11 @@ impl Daemon {
         Self::spawn(&["run", "--listen", "127.0.0.1:0", "--source", &source, "--model", &reference_model()])
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All it has printed so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -132,7 +137,7 @@ impl Daemon {
 
     /// Sends `TERM`, `INT`, ...
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 

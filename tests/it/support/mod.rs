@@ -1,6 +1,7 @@
 //! What several subjects need.
 
 pub mod counting;
+pub mod freeze;
 pub mod small_net;
 
 use sightd::{
