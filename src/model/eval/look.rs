@@ -91,6 +91,14 @@ pub(super) struct Looker<'a> {
     pub resize: Resize,
 }
 
+/// What came of a look at all pictures.
+pub(super) struct Looked {
+    /// All detections, picture by picture.
+    pub found: Vec<Found>,
+    /// The execution provider they were made on.
+    pub provider: String,
+}
+
 /// One engine with what brings pictures to its size.
 struct Worker {
     network: Network,
@@ -99,9 +107,8 @@ struct Worker {
 }
 
 impl Looker<'_> {
-    /// All detections, picture by picture, and the provider they were made on. Shows a progress bar if the standard
-    /// error is a terminal.
-    pub fn look_at_all(&self, jobs: usize) -> Result<(Vec<Found>, String), LookError> {
+    /// Takes all pictures through `jobs` engines. Shows a progress bar if the standard error is a terminal.
+    pub fn look_at_all(&self, jobs: usize) -> Result<Looked, LookError> {
         let mut workers = vec![self.worker()?];
         let provider = workers[0].network.provider().to_string();
         for _ in 1..jobs {
@@ -117,7 +124,7 @@ impl Looker<'_> {
             drop(done);
             self.collect(results) // an error drops the receiver, which ends the workers
         })?;
-        Ok((found, provider))
+        Ok(Looked { found, provider })
     }
 
     fn worker(&self) -> Result<Worker, LookError> {

@@ -18,6 +18,7 @@ use crate::manifest::Model;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use dataset::{Dataset, Found};
+use look::{Looked, Looker};
 use std::{
     fs::File,
     io::{BufWriter, Write},
@@ -105,7 +106,7 @@ pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
         unknown.join(", ")
     );
     let started = Instant::now();
-    let (found, provider) = look(args, &dataset, &model)?;
+    let Looked { found, provider } = look(args, &dataset, &model)?;
     if let Some(path) = &args.detections {
         write(&found, path).with_context(|| format!("can not write the detections to {path:?}"))?;
     }
@@ -125,8 +126,8 @@ pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
     })
 }
 
-/// Everything the model finds, and what it ran on.
-fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<(Vec<Found>, String)> {
+/// Takes the pictures through the model, on as many engines as the machine or the user has use for.
+fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<Looked> {
     let mut config = infer::Config::default();
     let runtime = Runtime::load(&config)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -136,8 +137,7 @@ fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<(Ve
         (None, Build::CpuOnly) => cores.min(dataset.images.len()),
     };
     config.threads = Some(i64::try_from((cores / jobs).max(1))?.try_into().map_err(anyhow::Error::msg)?);
-    let looker =
-        look::Looker { runtime, config, model, dataset, folder: args.dataset.join("images"), resize: args.resize };
+    let looker = Looker { runtime, config, model, dataset, folder: args.dataset.join("images"), resize: args.resize };
     Ok(looker.look_at_all(jobs)?)
 }
 

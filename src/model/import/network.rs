@@ -171,15 +171,19 @@ impl Pool {
         if size.iter().any(|s| !(1..=MAX_WINDOW).contains(s)) {
             return Err(format!("a window of {size:?}; 1 to {MAX_WINDOW} are handled"));
         }
-        let (same, mut pads) = padding(attributes)?;
+        let padding = Padding::of(attributes)?;
+        let mut pads = match padding {
+            Padding::Same => [0; 4],
+            Padding::Explicit(pads) => pads,
+        };
         let mut output = [0; 2];
         for (axis, extent) in [input.height, input.width].into_iter().enumerate() {
             let span = (size[axis] - 1) * dilations[axis] + 1;
-            if same {
+            if padding == Padding::Same {
                 output[axis] = extent.div_ceil(strides[axis]);
-                let padding = ((output[axis] - 1) * strides[axis] + span).saturating_sub(extent);
-                pads[axis] = padding / 2;
-                pads[axis + 2] = padding - padding / 2;
+                let missing = ((output[axis] - 1) * strides[axis] + span).saturating_sub(extent);
+                pads[axis] = missing / 2;
+                pads[axis + 2] = missing - missing / 2;
             } else {
                 let padded = extent + pads[axis] + pads[axis + 2];
                 let room = padded.checked_sub(span);
@@ -192,18 +196,29 @@ impl Pool {
     }
 }
 
-/// Whether the size before the stride is kept, and else the padding above, left, below and right.
-fn padding(attributes: &Attributes) -> Result<(bool, [usize; 4]), String> {
-    match (attributes.padding.as_deref(), attributes.pads.as_slice()) {
-        (Some("SAME"), _) => Ok((true, [0; 4])),
-        (Some("VALID"), _) | (Some("EXPLICIT"), []) => Ok((false, [0; 4])),
-        (Some("EXPLICIT"), &[top, left, bottom, right]) => {
-            let side = |v: i64| usize::try_from(v).ok().filter(|v| *v <= MAX_WINDOW);
-            let pads = side(top).zip(side(left)).zip(side(bottom).zip(side(right)));
-            let pads = pads.map(|((t, l), (b, r))| [t, l, b, r]);
-            pads.map(|p| (false, p)).ok_or_else(|| format!("pads {:?}; 0 to {MAX_WINDOW} are handled", attributes.pads))
+/// What is put round a picture before a window moves over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Padding {
+    /// As much as keeps the size before the stride.
+    Same,
+    /// So many pixels above, left, below and right.
+    Explicit([usize; 4]),
+}
+
+impl Padding {
+    fn of(attributes: &Attributes) -> Result<Self, String> {
+        match (attributes.padding.as_deref(), attributes.pads.as_slice()) {
+            (Some("SAME"), _) => Ok(Self::Same),
+            (Some("VALID"), _) | (Some("EXPLICIT"), []) => Ok(Self::Explicit([0; 4])),
+            (Some("EXPLICIT"), &[top, left, bottom, right]) => {
+                let sides = [top, left, bottom, right].map(|side| usize::try_from(side).unwrap_or(usize::MAX));
+                if sides.iter().any(|side| *side > MAX_WINDOW) {
+                    return Err(format!("pads {:?}; 0 to {MAX_WINDOW} are handled", attributes.pads));
+                }
+                Ok(Self::Explicit(sides))
+            }
+            (other, _) => Err(format!("padding {}; SAME and VALID are handled", other.unwrap_or("missing"))),
         }
-        (other, _) => Err(format!("padding {}; SAME and VALID are handled", other.unwrap_or("missing"))),
     }
 }
 
