@@ -46,6 +46,11 @@ fn mistakes_in_their_exact_words() {
             "FILE: camera.front.fps = 0: 0 is not a frame rate: use 0.01 to 240 frames a second",
         ),
         (
+            "[camera.front.video]\nbitrate_kbps = 100",
+            "FILE: camera.front.video.bitrate_kbps = 100: 100 is not a bit rate for video: use 200 to 20000 kilobits a \
+             second",
+        ),
+        (
             "[runtime]\nproviders = [\"cpu\", \"cpu\"]",
             "FILE: runtime.providers = [\"cpu\", \"cpu\"]: \"cpu\" stands in the list twice",
         ),

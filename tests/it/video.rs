@@ -14,7 +14,7 @@ use sightd::{
     geometry::Size,
     mailbox::{Mailroom, Next},
     publish::bus::CameraFeed,
-    source::{self, Bitrate, Config, Outlet, VideoCodec},
+    source::{self, Config, Outlet, VideoCodec},
     video::{Codec, EncodedFrame, Kind, Offer},
 };
 use std::{
@@ -431,13 +431,6 @@ async fn viewers_are_told_when_the_encoder_fails() {
         other => panic!("{other:?}"),
     }
     daemon.stop().await;
-}
-
-#[test]
-fn bit_rates_are_checked() {
-    assert!(Bitrate::try_from(199).is_err());
-    assert_eq!(Bitrate::try_from(20_000).unwrap().get(), 20_000);
-    assert!(Bitrate::try_from(20_001).unwrap_err().to_string().contains("200 to 20000"));
 }
 
 /// Whether this process runs only `test` and has forgotten the elements `without`; if not, the test is run in such a

@@ -155,9 +155,13 @@ impl Form {
         self.fps.round().max(1.0) as u32
     }
 
-    /// `caps` with the rate at which frames really come: the encoder shares its bits out by it.
+    /// `caps` with the rate at which frames really come, by which the encoder shares its bits out, and with square
+    /// pixels, so that the video is as wide as the JPEG pictures.
     fn caps(&self, caps: &gst::Caps) -> gst::Caps {
         let mut caps = caps.clone();
+        if caps.structure(0).is_some_and(|about| about.has_field("pixel-aspect-ratio")) {
+            caps.make_mut().set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+        }
         if let Some(fps) = gst::Fraction::approximate_f64(self.fps) {
             caps.make_mut().set("framerate", fps);
         }
