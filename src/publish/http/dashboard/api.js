@@ -20,7 +20,7 @@ export async function problemOf(response) {
 /**
  * A WebSocket to `path`.
  * @param {string} path
- * @param {{message: (data: any) => void, open?: () => void, closed: () => void}} to who is told
+ * @param {{message: (data: any) => void, open?: () => void, closed: (reason: string) => void}} to who is told
  */
 export function openSocket(path, to) {
   const url = new URL(path, location.href);
@@ -29,7 +29,7 @@ export function openSocket(path, to) {
   socket.binaryType = "arraybuffer";
   socket.onopen = () => to.open?.();
   socket.onmessage = (event) => to.message(event.data);
-  socket.onclose = () => to.closed();
+  socket.onclose = ({ reason }) => to.closed(reason);
   return socket;
 }
 

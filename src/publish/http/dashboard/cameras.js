@@ -27,11 +27,12 @@ export function showCameras(cameras, role) {
 }
 
 function state(camera) {
+  const rate = camera.state === "running" ? ` · ${camera.fps.toFixed(1)} frames/s` : "";
   const restarts = camera.restarts ? `, ${camera.restarts} restart${camera.restarts > 1 ? "s" : ""}` : "";
   const parts = [
     make("span", "strong", camera.name),
     tag(camera.state),
-    make("span", "more", `${camera.source} · ${camera.fps.toFixed(1)} frames/s${restarts}`),
+    make("span", "more", `${camera.source}${rate}${restarts}`),
   ];
   if (camera.last_error) parts.push(make("span", "fault", camera.last_error));
   return parts;

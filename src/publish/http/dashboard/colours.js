@@ -1,7 +1,7 @@
 // One colour for each class, the same on every camera and after every visit.
 
 /** Hues of neighbouring numbers are far apart (the golden angle), and so is the brightness of those of equal hue. */
-const colour = (number) => `oklch(${86 - (number % 3) * 6}% 0.15 ${Math.round((number * 137.508 + 40) % 360)})`;
+const colour = (number) => `oklch(${88 - (number % 3) * 9}% 0.15 ${Math.round((number * 137.508 + 40) % 360)})`;
 const known = new Map();
 
 /** The colour of a detection's class; each reads well on dark and on bright pictures. */

@@ -50,7 +50,7 @@ export class H264Stream {
     this.video.onerror = () => this.fail(this.video.error.message || "the video can not be decoded");
     this.socket = openSocket(`${camera}/video`, {
       message: (data) => (typeof data === "string" ? this.begin(JSON.parse(data)) : this.receive(data)),
-      closed: () => this.fail("the daemon closed the stream, or refused it"),
+      closed: (reason) => this.fail(reason || "the daemon refused or closed the stream"),
     });
     this.takeFrames();
   }

@@ -20,9 +20,15 @@ function provider({ name, state, nodes, reason }) {
   const item = make("li", "state");
   item.append(make("span", "", name), tag(state));
   if (nodes) item.append(make("span", "more", `${nodes} nodes of the graph`));
-  if (reason) item.append(make("span", "more reason", reason));
-  item.title = reason ?? "";
+  if (reason) item.append(whole(reason));
   return item;
+}
+
+/** A text that may be long: its beginning, and all of it when it is opened. */
+function whole(text) {
+  const details = make("details", "more reason");
+  details.append(make("summary", "", text));
+  return details;
 }
 
 /** The engine's phase for people. */

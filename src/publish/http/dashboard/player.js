@@ -32,13 +32,14 @@ export class Player {
 
   /**
    * Begins to play, or begins anew.
-   * @param {{offered: boolean, wish: Wish}} of `offered`: whether the camera has H.264
+   * @param {{codec?: string, reason?: string}|undefined} offer `video` of the camera, as GET /cameras gives it
+   * @param {Wish} wish
    */
-  start({ offered, wish }) {
+  start(offer, wish) {
     this.wish = wish;
     this.failure = null;
     if (wish === "jpeg") return this.play("JPEG");
-    const reason = offered ? obstacle() : "the camera has none";
+    const reason = offer?.codec === "h264" ? obstacle() : (offer?.reason ?? "the camera has none");
     if (reason) this.failed(reason);
     else this.play("H.264");
   }

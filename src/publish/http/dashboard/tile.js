@@ -59,6 +59,7 @@ export class Tile {
     link.title = "Download a snapshot";
     link.setAttribute("aria-label", `Download a snapshot of ${this.name}`);
     this.setLarge(false);
+    this.describe("no picture yet");
   }
 
   /** Says what the button does. @param {boolean} large whether the picture is the large one */
@@ -73,7 +74,8 @@ export class Tile {
     const before = this.status;
     this.status = status;
     const back = status.state === "running" && before?.state !== "running";
-    if (back || offersVideo(status) !== offersVideo(before)) this.restart();
+    // H.264 that failed has its chance again when the camera comes back.
+    if ((back && this.player.failure) || status.video?.codec !== before?.video?.codec) this.restart();
   }
 
   /** Begins to watch. */
@@ -86,7 +88,7 @@ export class Tile {
   restart() {
     if (!this.watching) return;
     this.latencyMs = null;
-    this.player.start({ offered: offersVideo(this.status), wish: this.page.video });
+    this.player.start(this.status?.video, this.page.video);
   }
 
   /** Stops watching, so that the daemon need not encode pictures. */
@@ -144,8 +146,12 @@ export class Tile {
     context.drawImage(this.bitmap, 0, 0, width, height);
     const wanted = this.scene ? this.scene.detections.filter((d) => this.page.wanted(d)) : [];
     drawOver(context, wanted, ratio);
-    const text = `${this.name}: ${inWords(wanted) || "nothing in view"}`;
-    if (this.description !== text) this.canvas.setAttribute("aria-label", (this.description = text));
+    this.describe(inWords(wanted) || "nothing in view");
+  }
+
+  /** For those who do not see the picture. */
+  describe(text) {
+    if (this.description !== text) this.canvas.setAttribute("aria-label", `${this.name}: ${(this.description = text)}`);
   }
 
   /** Brings lamp, veil and numbers up to date. */
@@ -156,8 +162,10 @@ export class Tile {
     this.veil.hidden = !title;
     setText(this.veil.querySelector("strong"), title ?? "");
     setText(this.veil.querySelector("span"), detail ?? "");
+    if (title) this.describe(title);
     const plain = !this.scene;
-    this.element.dataset.state = title ? "stale" : plain ? "plain" : "live";
+    const off = this.status?.state === "disabled";
+    this.element.dataset.state = off ? "off" : title ? "stale" : plain ? "plain" : "live";
     setText(this.numbers, title ? "No live picture" : plain ? "Live, no detections yet" : this.facts());
     this.numbers.title = this.player.failure ? `Not H.264: ${this.player.failure}` : "";
   }
@@ -189,6 +197,3 @@ export class Tile {
     return [];
   }
 }
-
-/** Whether a camera has H.264. @param {object|null} status as GET /cameras gives it */
-const offersVideo = (status) => Boolean(status?.video);
