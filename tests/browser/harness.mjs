@@ -89,6 +89,14 @@ export async function boxesDrawn(page, camera) {
   );
 }
 
+/** Waits until a camera's live pictures come as `kind`: "H.264" or "JPEG". */
+export async function plays(page, camera, kind) {
+  await page.waitForFunction(
+    ([name, words]) => document.querySelector(`.tile[data-camera="${name}"] .numbers`)?.textContent.includes(words),
+    [camera, kind],
+  );
+}
+
 /** Whether a camera's picture differs from itself half a second later. */
 export async function moves(page, camera) {
   const look = () => page.locator(`[data-camera="${camera}"] canvas`).evaluate((canvas) => canvas.toDataURL());

@@ -1,13 +1,14 @@
 // The daemon is restarted under an open page: the page says so, and goes on by itself.
 
 import assert from "node:assert/strict";
-import { accessible, ask, boxesDrawn, run, shot, url } from "./harness.mjs";
+import { accessible, ask, boxesDrawn, plays, run, shot, url } from "./harness.mjs";
 import { watch, wrong } from "./numbers.mjs";
 
 await run(
   async (page) => {
     await page.goto(url);
     await boxesDrawn(page, "front");
+    await plays(page, "front", "H.264");
     await ask("stop the daemon");
     await page.waitForSelector("#link[data-state=lost]");
     await page.waitForFunction(() => /Connection lost/.test(document.querySelector(".veil").textContent));
@@ -17,6 +18,7 @@ await run(
     await page.waitForSelector("#link[data-state=live]");
     await page.waitForSelector(".veil", { state: "hidden" });
     await boxesDrawn(page, "front");
+    await plays(page, "front", "H.264");
     await shot(page, "daemon-back");
     const seen = await page.evaluate(watch, { camera: "front", frames: 30 });
     assert.deepEqual(wrong(seen), [], "the pictures of the new process are drawn with boxes of the old one");

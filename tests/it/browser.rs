@@ -197,6 +197,18 @@ async fn pictures_and_boxes_are_in_step() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jpeg_stands_in_for_h264() {
+    let sight = Sight::start(&format!("{COUNTERS}[camera.yard.video]\ncodec = \"off\"\n"));
+    scenario("fallback", &sight.url, async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h264_plays_on_and_on() {
+    let sight = Sight::start(COUNTERS);
+    scenario("endurance", &sight.url, async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_that_the_engine_skipped_are_not_drawn() {
     let daemon = Daemon::start().await;
     let player = play(&daemon, &daemon.camera("front"));

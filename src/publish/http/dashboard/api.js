@@ -72,10 +72,19 @@ export class Link {
   }
 }
 
-/** How far the daemon's clock is ahead of this browser's, in milliseconds, to about half a round trip. */
+/** The latest measurements of the daemon's clock. */
+const clocks = [];
+const KEPT_CLOCKS = 12;
+
+/**
+ * How far the daemon's clock is ahead of this browser's, in milliseconds: by the quickest of the latest round trips, to
+ * half of which it is certain.
+ */
 export async function clockOffset() {
   const before = Date.now();
   const health = await getJson("/healthz");
   const after = Date.now();
-  return Date.parse(health.now) - (before + after) / 2;
+  clocks.push({ roundTripMs: after - before, aheadMs: Date.parse(health.now) - (before + after) / 2 });
+  if (clocks.length > KEPT_CLOCKS) clocks.shift();
+  return clocks.reduce((best, clock) => (clock.roundTripMs < best.roundTripMs ? clock : best)).aheadMs;
 }
