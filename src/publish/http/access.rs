@@ -157,6 +157,7 @@ fn wants_page(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
+/// The token that a program sends: in DOODS2's header, else as `Authorization: Bearer TOKEN`.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get(DOODS_KEY) {
         return key.to_str().ok();
