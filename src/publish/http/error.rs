@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem documents.
 
-use super::{admin::Refused, extract::UPLOAD_PATIENCE};
+use super::control::Refused;
 use crate::{
     lane::{LookError, Refusal},
     photo::PhotoError,
@@ -87,8 +87,8 @@ pub(super) enum ApiError {
     #[error("the body broke off before its end")]
     BrokenBody,
     /// The body came too slowly.
-    #[error("the body did not arrive within {}", seconds(&UPLOAD_PATIENCE))]
-    SlowUpload,
+    #[error("the body did not arrive within {}", seconds(.0))]
+    SlowUpload(Duration),
     /// Too many pictures wait.
     #[error("{0}: try again in a moment")]
     Lane(#[from] Refusal),
@@ -142,7 +142,7 @@ impl ApiError {
             Self::LargeBody(_) | Self::Look(LookError::TooLarge { .. } | LookError::Photo(PhotoError::TooLarge)) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            Self::SlowUpload => StatusCode::REQUEST_TIMEOUT,
+            Self::SlowUpload(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Look(LookError::Photo(PhotoError::Damaged { .. } | PhotoError::TooManyScans(_))) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

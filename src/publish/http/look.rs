@@ -2,7 +2,7 @@
 //!
 //! A caller first gets a place in the lane; only then is its body read, up to [`LARGEST_PICTURE`] bytes.
 
-use super::{Shared, admin::Refused, error::ApiError, extract::in_time};
+use super::{Shared, control::Refused, error::ApiError, extract::in_time};
 use crate::{
     fraction::Fraction,
     lane::{Place, Request},

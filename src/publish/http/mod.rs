@@ -9,6 +9,7 @@ mod cameras;
 mod compat;
 mod config;
 mod connections;
+mod control;
 mod dashboard;
 mod description;
 mod detect;
@@ -35,8 +36,8 @@ mod traffic;
 mod video;
 
 pub use access::TokenError;
-pub use admin::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use config::Config;
+pub use control::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use tls::{TlsConfig, TlsError};
 
 use super::bus::{Bus, CameraFeed};

@@ -24,7 +24,7 @@ struct Asset {
 
 macro_rules! asset {
     ($path:expr, $file:literal, $content_type:literal) => {
-        Asset { path: $path, content_type: $content_type, content: include_bytes!(concat!("dashboard/", $file)) }
+        Asset { path: $path, content_type: $content_type, content: include_bytes!($file) }
     };
 }
 
