@@ -90,6 +90,7 @@ struct Region {
 
 /// What was seen, as DOODS2 says it.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)] // in its schema, so that an answer of our own without detections is not also one of these
 pub(in super::super) struct DoodsAnswer {
     /// The request's.
     #[serde(skip_serializing_if = "Option::is_none")]
