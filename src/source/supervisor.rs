@@ -180,7 +180,9 @@ impl Supervisor {
         let (camera, error) = (&self.outlet.camera, self.machine.last_error().unwrap_or_default());
         match state {
             CameraState::Starting => {} // the pipeline is logged when it is known
-            CameraState::Running => tracing::info!(%camera, size = ?self.plan.tap.size(), "running"),
+            CameraState::Running => {
+                tracing::info!(%camera, size = self.plan.tap.size().map(tracing::field::display), "running");
+            }
             CameraState::Stalled | CameraState::Retrying => tracing::warn!(%camera, error, "{state}"),
             CameraState::Failed | CameraState::Stuck => tracing::error!(%camera, error, "{state}"),
             CameraState::Ended | CameraState::Disabled => tracing::info!(%camera, "{state}"),
