@@ -222,20 +222,28 @@ async fn end(mut begun: watch::Receiver<Option<Instant>>) -> anyhow::Result<Inst
     begun.wait_for(Option::is_some).await?.context("not begun")
 }
 
+/// Reads what comes over `socket` before the phase begins; gives its end.
+async fn read_until_begun(
+    socket: &mut tokio_tungstenite::WebSocketStream<TcpStream>,
+    begun: watch::Receiver<Option<Instant>>,
+) -> anyhow::Result<Instant> {
+    let begins = end(begun);
+    tokio::pin!(begins);
+    loop {
+        tokio::select! {
+            end = &mut begins => return end,
+            message = socket.next() => drop(message.context("closed too soon")??),
+        }
+    }
+}
+
 /// One client of `/ws`; what comes before the phase begins is read and not counted.
 async fn scenes(
     mut socket: tokio_tungstenite::WebSocketStream<TcpStream>,
     pause: Duration,
     begun: watch::Receiver<Option<Instant>>,
 ) -> anyhow::Result<Tally> {
-    let begins = end(begun);
-    tokio::pin!(begins);
-    let end = loop {
-        tokio::select! {
-            end = &mut begins => break end?,
-            message = socket.next() => drop(message.context("closed too soon")??),
-        }
-    };
+    let end = read_until_begun(&mut socket, begun).await?;
     let mut tally = Tally { is_slow: !pause.is_zero(), ..Tally::default() };
     while let Ok(message) = timeout_at(end, socket.next()).await {
         let Some(Ok(message)) = message else {
@@ -257,14 +265,7 @@ async fn video(
     mut socket: tokio_tungstenite::WebSocketStream<TcpStream>,
     begun: watch::Receiver<Option<Instant>>,
 ) -> anyhow::Result<Tally> {
-    let begins = end(begun);
-    tokio::pin!(begins);
-    let end = loop {
-        tokio::select! {
-            end = &mut begins => break end?,
-            message = socket.next() => drop(message.context("closed too soon")??),
-        }
-    };
+    let end = read_until_begun(&mut socket, begun).await?;
     let mut tally = Tally::default();
     while let Ok(message) = timeout_at(end, socket.next()).await {
         match message {
