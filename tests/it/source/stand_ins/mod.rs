@@ -38,6 +38,24 @@ pub fn register_jetson() {
     }
 }
 
+/// The pads of an element, from the `templates` of its sink and its source: `take` gets each buffer, `hear` each event.
+fn pads<T: ElementImpl>(
+    [sink, src]: [gst::PadTemplate; 2],
+    take: fn(&T, &gst::Pad, &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError>,
+    hear: fn(&T, &gst::Pad, gst::Event) -> bool,
+) -> (gst::Pad, gst::Pad) {
+    let sink = gst::Pad::builder_from_template(&sink)
+        .chain_function(move |pad, parent, buffer| {
+            let failed = || Err(gst::FlowError::Error);
+            T::catch_panic_pad_function(parent, failed, |element| take(element, pad, &buffer))
+        })
+        .event_function(move |pad, parent, event| {
+            T::catch_panic_pad_function(parent, || false, |element| hear(element, pad, event))
+        })
+        .build();
+    (sink, gst::Pad::from_template(&src))
+}
+
 glib::wrapper! {
     pub struct NvArgusCameraSrc(ObjectSubclass<nvarguscamerasrc::NvArgusCameraSrc>)
         @extends gst_base::PushSrc, gst_base::BaseSrc, gst::Element, gst::Object;

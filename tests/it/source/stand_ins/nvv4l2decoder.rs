@@ -19,15 +19,8 @@ impl ObjectSubclass for NvV4l2Decoder {
     type ParentType = gst::Element;
 
     fn with_class(class: &Self::Class) -> Self {
-        let sink = gst::Pad::builder_from_template(&class.pad_template("sink").unwrap())
-            .chain_function(|_, parent, buffer| {
-                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |decoder| decoder.decode(&buffer))
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |decoder| decoder.event(pad, event))
-            })
-            .build();
-        let src = gst::Pad::from_template(&class.pad_template("src").unwrap());
+        let templates = ["sink", "src"].map(|name| class.pad_template(name).unwrap());
+        let (sink, src) = pads::<Self>(templates, Self::decode, Self::event);
         Self { sink, src, enable_max_performance: Mutex::default(), count: Mutex::default() }
     }
 }
@@ -77,7 +70,7 @@ impl NvV4l2Decoder {
         self.src.push_event(gst::event::Caps::new(&raw))
     }
 
-    fn decode(&self, coded: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn decode(&self, _: &gst::Pad, coded: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let caps = self.src.current_caps().ok_or(gst::FlowError::NotNegotiated)?;
         let mut count = self.count.lock().unwrap();
         *count = count.wrapping_add(1);

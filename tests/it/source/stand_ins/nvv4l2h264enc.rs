@@ -62,19 +62,8 @@ impl ObjectSubclass for NvV4l2H264Enc {
     type ParentType = gst::Element;
 
     fn with_class(class: &Self::Class) -> Self {
-        let sink = gst::Pad::builder_from_template(&class.pad_template("sink").unwrap())
-            .chain_function(|pad, parent, buffer| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |encoder| encoder.encode(pad, &buffer),
-                )
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |encoder| encoder.event(pad, event))
-            })
-            .build();
-        let src = gst::Pad::from_template(&class.pad_template("src").unwrap());
+        let templates = ["sink", "src"].map(|name| class.pad_template(name).unwrap());
+        let (sink, src) = pads::<Self>(templates, Self::encode, Self::event);
         Self {
             sink,
             src,
