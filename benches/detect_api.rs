@@ -1,7 +1,7 @@
-//! What `POST /detect` costs beside what it can not do without: decoding the JPEG and running the network.
+//! What `POST /detect` costs beside what it cannot do without: decoding the JPEG and running the network.
 //!
 //! Reference: `photo::decode` and `Engine::run` in a bare loop. Against it: the same picture over a kept-alive HTTP
-//! connection through the lane and the inference loop, client included. One thread for the network on both sides, a
+//! connection through the detect_queue and the inference loop, client included. One thread for the network on both sides, a
 //! picture of 1280x720, medians of interleaved rounds; CPU is that of the whole process.
 //!
 //! Then how long hostile bodies take: what is refused is to be refused within 50 ms.
@@ -13,9 +13,9 @@ use image::{ImageFormat, RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use rustix::time::{ClockId, clock_gettime};
 use sightd::{
     decode::{self, Thresholds},
+    detect_queue::DetectQueue,
     infer::{self, Runtime},
-    lane::Lane,
-    mailbox::Mailroom,
+    latest_frames::LatestFrames,
     model::load,
     photo::{self, Orientation},
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
@@ -135,14 +135,14 @@ fn hostile() -> Anything<Vec<(&'static str, Vec<u8>, u16)>> {
 
 /// The HTTP server and what stands behind it.
 fn serve(mut stages: Stages, labels: &[String]) -> Anything<SocketAddr> {
-    let (mut mailroom, desk) = Mailroom::new();
-    let (lane, bus) = (Lane::default(), Arc::new(Bus::default()));
+    let (mut latest_frames, frames_handle) = LatestFrames::new();
+    let (detect_queue, bus) = (DetectQueue::default(), Arc::new(Bus::default()));
     bus.phase.send_replace(EnginePhase::Ready);
-    let api = http::Api::new(bus.clone(), lane.clone(), &http::Config::default())?;
-    thread::spawn(move || lane.serve(&desk));
+    let api = http::Api::new(bus.clone(), detect_queue.clone(), &http::Config::default())?;
+    thread::spawn(move || detect_queue.serve(&frames_handle));
     let stills = Thresholds::resolve(&decode::Config::default(), labels).map_err(|unknown| format!("{unknown:?}"))?;
     let thresholds = LiveThresholds::from_pointee(AllThresholds { cameras: BTreeMap::new(), stills });
-    thread::spawn(move || pipeline::run(&mut mailroom, &mut stages, &thresholds, &bus));
+    thread::spawn(move || pipeline::run(&mut latest_frames, &mut stages, &thresholds, &bus));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
     let address = listener.local_addr()?;

@@ -1,7 +1,7 @@
 //! What a frame costs besides the network: `cargo bench --bench frame_path`.
 //!
 //! In one run and with one inference thread, `session.run` alone and the whole frame path: from an I420 frame that is
-//! pushed into the scaler, through the mailbox and the inference loop on its thread, to the scene that a subscriber of
+//! pushed into the scaler, through the latest_frames and the inference loop on its thread, to the scene that a subscriber of
 //! the bus receives. Both take turns in short blocks, so that a busy machine hurts both alike. Counted are the CPU
 //! time of the whole process and the wall time for each frame: the median of five rounds of 500 frames. Ends with
 //! failure if the path costs more CPU time than [`MOST`] times the network alone.
@@ -15,13 +15,13 @@ use rustix::time::{ClockId, clock_gettime};
 use sightd::{
     camera::{CameraName, CameraStatus},
     decode::{self, Thresholds},
+    detector::DetectorError,
     frame::{Frame, Motion, Stamp},
     geometry::Size,
     infer::{self, Engine, Runtime},
-    mailbox::{Desk, Mailroom, Sender},
+    latest_frames::{FramesHandle, LatestFrames, Sender},
     manifest::Model,
     model::import::{ImportOptions, import, write},
-    network::NetworkError,
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
     publish::bus::{Bus, PublishedScene},
     scene::Timings,
@@ -187,7 +187,7 @@ fn report(size: Size, rounds: &[Round], frames: usize) -> f64 {
         println!("    {name:<18}{cpu}  {wall:8.3}  {:5.1} %", 100.0 * wall / total);
     };
     share("scale", Some(each(&|r| r.scale.cpu)), each(&|r| r.scale.wall));
-    share("wait (mailbox)", None, each(&|r| r.stages.wait));
+    share("wait (latest_frames)", None, each(&|r| r.stages.wait));
     share("preprocess", None, each(&|r| r.stages.preprocess));
     share("infer", None, each(&|r| r.stages.infer));
     share("decode", None, each(&|r| r.stages.decode));
@@ -220,9 +220,9 @@ struct FramePath {
     camera: CameraName,
     seq: u64,
     slot: Sender,
-    desk: Desk,
+    frames_handle: FramesHandle,
     scenes: broadcast::Receiver<Arc<PublishedScene>>,
-    inference: thread::JoinHandle<Result<(), NetworkError>>,
+    inference: thread::JoinHandle<Result<(), DetectorError>>,
 }
 
 impl FramePath {
@@ -237,14 +237,14 @@ impl FramePath {
         let bus = Bus::default();
         bus.add_camera(&camera, CameraStatus::new("bench".into()));
         let scenes = bus.subscribe();
-        let (mut mailroom, desk) = Mailroom::new();
-        let slot = desk.open(&camera);
+        let (mut latest_frames, frames_handle) = LatestFrames::new();
+        let slot = frames_handle.open(&camera);
         let mut stages = Stages::new(engine, &model.manifest)?;
         let scaler = Scaler::new(model.manifest.input.size())?;
         let inference = thread::Builder::new()
             .name("inference".into())
-            .spawn(move || pipeline::run(&mut mailroom, &mut stages, &thresholds, &bus))?;
-        Ok(Self { scaler, camera, seq: 0, slot, desk, scenes, inference })
+            .spawn(move || pipeline::run(&mut latest_frames, &mut stages, &thresholds, &bus))?;
+        Ok(Self { scaler, camera, seq: 0, slot, frames_handle, scenes, inference })
     }
 
     /// Takes one picture all the way.
@@ -268,7 +268,7 @@ impl FramePath {
     }
 
     fn stop(self) -> anyhow::Result<()> {
-        self.desk.close();
+        self.frames_handle.close();
         let ended = self.inference.join().map_err(|_| anyhow::anyhow!("the inference thread panicked"))?;
         Ok(ended?)
     }

@@ -12,7 +12,7 @@ use ort::sys;
 use prost::Message;
 use rustix::time::{ClockId, clock_gettime};
 use sightd::{
-    infer::{Config, Engine, Runtime, Watchdog},
+    infer::{Config, DeadlineMonitor, Engine, Runtime},
     manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest, Model},
     model::onnx::{self, proto::Graph},
 };
@@ -31,7 +31,7 @@ type Anything<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Anything<()> {
     let folder = tempfile::tempdir()?;
-    let runtime = Runtime::load(&Config::default())?.watched(Watchdog::start(|stuck| panic!("{stuck}"))?);
+    let runtime = Runtime::load(&Config::default())?.watched(DeadlineMonitor::start(|stuck| panic!("{stuck}"))?);
     println!("ONNX Runtime {} (C API {})", runtime.version(), runtime.api());
     overhead(&runtime, folder.path())?;
     threads(&runtime)

@@ -72,7 +72,7 @@ install_first() {
   echo kept > "$system/var/lib/sightd/models/mine.onnx"
 }
 
-# Upgrades with a configuration that the new version can not work with, and names both mistakes.
+# Upgrades with a configuration that the new version cannot work with, and names both mistakes.
 upgrade_with_mistakes() {
   cp "$1" "$system/root/second.deb"
   cp "$system/etc/sightd/config.toml" "$system/root/good.toml"

@@ -29,7 +29,7 @@ private_apt() {
     -o APT::Architectures=arm64 -o APT::Sandbox::User= -o APT::Install-Recommends=false \
     -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
 }
-private_apt update || fail "$suite can not be had from $mirror. Debian 11 is past its long-term support: \
+private_apt update || fail "$suite cannot be had from $mirror. Debian 11 is past its long-term support: \
 when your mirror has dropped it, point SIGHTD_DEBIAN_MIRROR at one that keeps old releases"
 private_apt --download-only install "$@" || fail "apt could not fetch $*"
 

@@ -81,7 +81,7 @@ pub struct CoolingDevice {
     /// How far it is held back: 0 is not at all.
     pub state: u32,
     /// The furthest it can be held back.
-    pub most: u32,
+    pub max_state: u32,
 }
 
 /// The graphics processor of a Tegra.
@@ -95,7 +95,7 @@ pub struct Gpu {
     pub clock_hz: Option<u64>,
     /// The highest clock that is allowed in this power mode, in Hz.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub most_hz: Option<u64>,
+    pub max_hz: Option<u64>,
 }
 
 /// What the board draws from its supply, measured at the 5 V input.

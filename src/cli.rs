@@ -151,7 +151,7 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     let last_good = args.last_good;
     let sources = if last_good { app::last_good::sources()? } else { args.sources() };
     let Loaded { config, files } = read(sources.clone())?;
-    let logbook = logging::start(&config.log);
+    let log_buffer = logging::start(&config.log);
     for file in &files {
         tracing::info!(file = %file.display(), "configuration read");
     }
@@ -159,7 +159,7 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     let is_service = env::var_os("STATE_DIRECTORY").is_some();
     let keep = (is_service && !last_good).then(|| LastGood::of(&files)).transpose();
     let keep = keep.map_err(|error| Failure::Other(error.into()))?;
-    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)), logbook, keep)
+    app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)), log_buffer, keep)
 }
 
 fn detect(args: DetectCommand) -> Result<(), Failure> {
@@ -185,7 +185,7 @@ fn doctor(args: DoctorArgs) -> Result<u8, Failure> {
     let report = doctor::examine(&facts);
     if let Some(file) = args.bundle {
         let bundle = doctor::bundle(&report, &facts, &app::doctor::texts(&sources));
-        let written = fs::write(&file, bundle).with_context(|| format!("can not write {}", file.display()));
+        let written = fs::write(&file, bundle).with_context(|| format!("cannot write {}", file.display()));
         written.map_err(Failure::Other)?;
     }
     if args.json {

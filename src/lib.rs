@@ -1,7 +1,7 @@
 //! `sightd`: object detection as a service.
 //!
 //! ```text
-//!  source ─Frame─▶ mailbox ─▶ preprocess ─tensor─▶ infer ─RawOutputs─▶ decode ─Detections─▶ publish
+//!  source ─Frame─▶ latest_frames ─▶ preprocess ─tensor─▶ infer ─RawOutputs─▶ decode ─Detections─▶ publish
 //!  (GStreamer,     (latest                         (ONNX               (SSD,                (scenes: watch,
 //!   one per camera) wins)                           Runtime)            NMS)                 broadcast, HTTP)
 //!     ├──────── Picture (JPEG, encoded by GStreamer only while someone watches) ──────────▶ live view
@@ -20,20 +20,20 @@ pub mod frame;
 pub mod geometry;
 pub mod manifest;
 pub mod scene;
-pub mod spelling;
 pub mod status;
 pub mod still;
+pub mod suggest;
 pub mod tensor;
 
 // Pipes between the stages: bounded, and each says what it does when full.
-pub mod logbook;
-pub mod mailbox;
+pub mod latest_frames;
+pub mod log_buffer;
 pub mod pictures;
 pub mod video;
 
 // Still pictures: read from files, drawn into, brought to the engine beside the cameras.
+pub mod detect_queue;
 pub mod draw;
-pub mod lane;
 pub mod photo;
 
 // Stages: source, preprocess, infer, decode, publish, as a frame meets them.
@@ -47,7 +47,7 @@ pub mod source;
 pub mod ops;
 
 // The stages round one network, in their order.
-pub mod network;
+pub mod detector;
 
 // Beside the pipeline: the model workshop.
 pub mod model;

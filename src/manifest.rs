@@ -1,7 +1,7 @@
 //! What the daemon must know of a model besides its weights: written by the importer beside (and into) the ONNX
 //! file, read by every stage that handles tensors.
 
-use crate::{geometry::Size, status::StoodInFor};
+use crate::{geometry::Size, status::SubstituteFor};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -15,13 +15,13 @@ pub struct Model {
     /// What it says of itself.
     pub manifest: Manifest,
     /// The network it runs in place of, if it does.
-    pub stands_in_for: Option<StoodInFor>,
+    pub stands_in_for: Option<SubstituteFor>,
 }
 
 impl Model {
     /// For the user, when it runs in place of another network.
     pub fn note(&self) -> Option<String> {
-        let StoodInFor { name, difference } = self.stands_in_for.as_ref()?;
+        let SubstituteFor { name, difference } = self.stands_in_for.as_ref()?;
         let own = &self.manifest.name;
         Some(format!("{own} stands in for {name}: {difference}; import the original to run it under this name"))
     }
@@ -192,7 +192,7 @@ pub struct Anchors {
     pub interpolated: Interpolated,
 }
 
-/// Place of the interpolated anchor.
+/// Permit of the interpolated anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolated {

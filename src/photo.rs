@@ -7,18 +7,18 @@ use image::{
 use std::{fmt, io::Cursor};
 
 /// Widest and highest picture that is decoded, in pixels.
-pub const MOST_PIXELS_A_SIDE: u32 = 16_384;
+pub const MAX_PIXELS_A_SIDE: u32 = 16_384;
 /// Memory that decoding one picture may take.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 /// Memory for what else is in a file than pixels, for example a compressed colour profile.
-const MOST_BYTES_BESIDE: u64 = 16 << 20;
+const MAX_BYTES_BESIDE: u64 = 16 << 20;
 /// Passes in which a JPEG file may be encoded. Encoders write about ten; each costs the time of a whole picture, whatever
 /// its length, so that a small file of many would keep the decoder busy for long.
-const MOST_SCANS: usize = 32;
-/// The marker before each pass (ITU-T T.81, table B.1: start of scan). Encoded pixels can not hold it.
+const MAX_SCANS: usize = 32;
+/// The marker before each pass (ITU-T T.81, table B.1: start of scan). Encoded pixels cannot hold it.
 const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
 /// Bytes of a pixel as it is decoded, at most: four channels of 16 bits.
-const MOST_BYTES_A_PIXEL: u64 = 8;
+const MAX_BYTES_A_PIXEL: u64 = 8;
 
 /// Whether the EXIF orientation counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub enum PhotoError {
     /// It does not begin like one.
     #[error("it is neither a JPEG nor a PNG picture")]
     Unknown,
-    /// It begins like one, but can not be decoded.
+    /// It begins like one, but cannot be decoded.
     #[error("the {format} picture is damaged or cut short: {reason}")]
     Damaged {
         /// What it begins like.
@@ -85,10 +85,10 @@ pub enum PhotoError {
         reason: String,
     },
     /// It is a JPEG file encoded in more passes than are decoded.
-    #[error("the JPEG picture is encoded in {0} scans: up to {MOST_SCANS} are decoded")]
+    #[error("the JPEG picture is encoded in {0} scans: up to {MAX_SCANS} are decoded")]
     TooManyScans(usize),
     /// It is larger than what is decoded.
-    #[error("the picture is too large: up to {MOST_PIXELS_A_SIDE} pixels a side and 1 GiB of memory are served")]
+    #[error("the picture is too large: up to {MAX_PIXELS_A_SIDE} pixels a side and 1 GiB of memory are served")]
     TooLarge,
 }
 
@@ -106,7 +106,7 @@ pub fn size(bytes: &[u8]) -> Result<Size, PhotoError> {
             let dimensions = ImageReader::with_format(Cursor::new(bytes), format.into()).into_dimensions();
             let (width, height) = dimensions.map_err(|error| damaged(error.to_string()))?;
             match bytes.windows(2).filter(|pair| **pair == START_OF_SCAN).count() {
-                0..=MOST_SCANS => Ok(Size::new(width, height)),
+                0..=MAX_SCANS => Ok(Size::new(width, height)),
                 scans => Err(PhotoError::TooManyScans(scans)),
             }
         }
@@ -136,11 +136,11 @@ pub fn decode(bytes: &[u8], orientation: Orientation) -> Result<RgbImage, PhotoE
 
 fn decode_as(bytes: &[u8], format: ImageFormat, size: Size, orientation: Orientation) -> Result<RgbImage, ImageError> {
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MOST_PIXELS_A_SIDE);
-    limits.max_image_height = Some(MOST_PIXELS_A_SIDE);
+    limits.max_image_width = Some(MAX_PIXELS_A_SIDE);
+    limits.max_image_height = Some(MAX_PIXELS_A_SIDE);
     let pixels = u64::from(size.width).saturating_mul(size.height.into());
-    let bytes_needed = pixels.saturating_mul(MOST_BYTES_A_PIXEL).saturating_add(MOST_BYTES_BESIDE);
-    limits.max_alloc = Some(bytes_needed.min(MOST_BYTES));
+    let bytes_needed = pixels.saturating_mul(MAX_BYTES_A_PIXEL).saturating_add(MAX_BYTES_BESIDE);
+    limits.max_alloc = Some(bytes_needed.min(MAX_BYTES));
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;

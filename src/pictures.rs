@@ -58,7 +58,7 @@ impl Viewer {
     /// The next new picture; never returns while none comes, so give it a deadline.
     pub async fn next(&mut self) -> Arc<Picture> {
         loop {
-            // The sender lives in `self.pictures`, so the channel can not close under us.
+            // The sender lives in `self.pictures`, so the channel cannot close under us.
             if self.latest.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }

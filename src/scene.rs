@@ -37,9 +37,9 @@ pub struct Scene {
 /// Time spent in each stage for one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// From capture (or, for files, from the moment the frame came due) to the mailbox.
+    /// From capture (or, for files, from the moment the frame came due) to the latest_frames.
     pub capture: Duration,
-    /// Waiting in the mailbox for the engine to be free.
+    /// Waiting in the latest_frames for the engine to be free.
     pub wait: Duration,
     /// Filling the input tensor.
     pub preprocess: Duration,

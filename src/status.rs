@@ -39,7 +39,7 @@ pub struct EngineInfo {
     /// Where the weights come from.
     pub source: Option<String>,
     /// The network it runs in place of, if it does.
-    pub stands_in_for: Option<StoodInFor>,
+    pub stands_in_for: Option<SubstituteFor>,
     /// Class names by class id; the first is the background, unused ids hold an empty text.
     pub labels: Arc<[String]>,
     /// The size of the pictures it sees.
@@ -63,7 +63,7 @@ impl EngineInfo {
 
 /// A network that was asked for and is not here, so that another runs in its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct StoodInFor {
+pub struct SubstituteFor {
     /// Its name in the catalogue.
     pub name: String,
     /// How the one that runs differs from it, in words.
@@ -92,7 +92,7 @@ pub struct ProviderStatus {
 pub enum ProviderState {
     /// At least one node of the graph runs on it.
     Active,
-    /// It was asked for and can not be had.
+    /// It was asked for and cannot be had.
     Unavailable,
     /// It is there, but no node was placed on it, or a provider before it took the whole graph.
     Disabled,

@@ -17,12 +17,12 @@ pub struct Still {
     /// When it was decoded, on the monotonic clock.
     pub arrived: Instant,
     /// Where the answer goes. Dropped without one when the engine fails or the daemon stops.
-    pub answer: oneshot::Sender<Seen>,
+    pub answer: oneshot::Sender<DetectResult>,
 }
 
 /// What was seen on a single picture.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct DetectResult {
     /// Size of the picture.
     pub size: Size,
     /// How long decoding the picture took.

@@ -20,8 +20,8 @@ use tokio::sync::{broadcast, watch};
 pub const BACKLOG: usize = 64;
 /// How many frames since the last key frame are kept for those who come in, and how many bytes of them. An encoder gives
 /// a key frame about once a second; with one that does not, whoever comes in waits for the next.
-const MOST_KEPT: usize = 300;
-const MOST_KEPT_BYTES: usize = 8 << 20;
+const MAX_KEPT: usize = 300;
+const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// The duration of the first frame, before which there was none.
 const NOMINAL: Duration = Duration::from_micros(33_333);
@@ -204,7 +204,7 @@ impl State {
         }
         self.kept_bytes += frame.frame.data.len();
         self.kept.push_back(frame);
-        if self.kept.len() > MOST_KEPT || self.kept_bytes > MOST_KEPT_BYTES {
+        if self.kept.len() > MAX_KEPT || self.kept_bytes > MAX_KEPT_BYTES {
             self.forget();
         }
     }
@@ -264,7 +264,7 @@ impl Viewer {
 
     /// The next frame; none when there is something else to look at first.
     async fn receive(&mut self) -> Option<Arc<VideoFrame>> {
-        // The senders of both live in `self.video`, so the channels can not close under us.
+        // The senders of both live in `self.video`, so the channels cannot close under us.
         let received = tokio::select! {
             received = self.frames.recv() => received,
             _ = self.offer.changed() => return None,
@@ -373,7 +373,7 @@ mod tests {
         show(1);
         for seq in 2..1000 {
             video.show(encoded(seq, Instant::now(), Kind::Delta));
-            assert!(video.lock().kept.len() <= MOST_KEPT);
+            assert!(video.lock().kept.len() <= MAX_KEPT);
         }
     }
 

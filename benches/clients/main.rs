@@ -4,7 +4,7 @@
 //! Its rate of scenes is measured while nobody watches, under the load of each of the [`PHASES`], and with nobody after
 //! each. The clients are another process (`generator.rs`), whose own CPU time is named; ten of the 1,000 read slower
 //! than scenes come, and must be told how many they lost; ten never read, and must be told or let go. Ends with failure
-//! when the rate falls below a phase's share of that without clients, when memory grows by more than [`MOST_GROWTH`], or
+//! when the rate falls below a phase's share of that without clients, when memory grows by more than [`MAX_GROWTH`], or
 //! when a slow client was not answered.
 //!
 //! `SIGHTD_BENCH_SECONDS` (default 60) is the length of the phases with clients.
@@ -31,7 +31,7 @@ const PHASES: [Phase; 8] = [
     Phase(Kind::Pictures, 50, 0.95),
 ];
 /// Of the memory in the first quarter of a phase, once all clients are connected.
-const MOST_GROWTH: f64 = 0.05;
+const MAX_GROWTH: f64 = 0.05;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -71,7 +71,7 @@ async fn measure(length: Duration) -> anyhow::Result<ExitCode> {
         );
         println!("  {}", report.in_words(clients));
         print_quiet(&after);
-        let flat = seen.rss_last_mb <= seen.rss_first_mb * (1.0 + MOST_GROWTH);
+        let flat = seen.rss_last_mb <= seen.rss_first_mb * (1.0 + MAX_GROWTH);
         let answered = report.slow_answered == report.slow && (kind == Kind::Unread || report.let_go == 0);
         good &= part >= least && flat && answered;
         before = after;

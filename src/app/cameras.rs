@@ -3,9 +3,9 @@
 use super::{Failure, STOP_DEADLINE, plan::PlannedCamera};
 use crate::{
     camera::{CameraName, CameraState, CameraStatus},
-    mailbox::Desk,
+    latest_frames::FramesHandle,
     publish::bus::{Bus, CameraFeed},
-    source::{self, Outlet},
+    source::{self, SourceOutputs},
 };
 use futures_util::future::{join_all, select_all};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 /// The running cameras.
 pub(super) struct Cameras {
     bus: Arc<Bus>,
-    desk: Desk,
+    frames_handle: FramesHandle,
     running: BTreeMap<CameraName, Running>,
 }
 
@@ -26,19 +26,19 @@ struct Running {
 }
 
 impl Cameras {
-    /// No cameras yet, which will put their frames into `desk`'s mailroom and show their state on `bus`.
-    pub(super) fn new(bus: Arc<Bus>, desk: Desk) -> Self {
-        Self { bus, desk, running: BTreeMap::new() }
+    /// No cameras yet, which will put their frames into `frames_handle`'s latest_frames and show their state on `bus`.
+    pub(super) fn new(bus: Arc<Bus>, frames_handle: FramesHandle) -> Self {
+        Self { bus, frames_handle, running: BTreeMap::new() }
     }
 
     /// Starts, stops and restarts cameras until they are as `planned`; those that have not changed are not touched.
-    /// One that can't be started is shown as failed.
+    /// One that cannot be started is shown as failed.
     pub(super) async fn apply(&mut self, planned: Vec<PlannedCamera>) {
         let gone = |name: &CameraName| !planned.iter().any(|camera| camera.name == *name);
         let removed: Vec<_> = self.running.keys().filter(|name| gone(name)).cloned().collect();
         for name in &removed {
             self.take_down(name).await;
-            self.desk.remove(name);
+            self.frames_handle.remove(name);
             self.bus.remove_camera(name);
             tracing::info!(camera = %name, "removed");
         }
@@ -57,16 +57,17 @@ impl Cameras {
         let shown = planned.source.uri.to_string();
         let feed = self.bus.add_camera(&planned.name, CameraStatus::new(shown.clone()));
         feed.status.send_modify(|status| status.source = shown);
-        let outlet = Outlet {
+        let outputs = SourceOutputs {
             camera: planned.name.clone(),
-            frames: self.desk.open(&planned.name),
+            frames: self.frames_handle.open(&planned.name),
             pictures: feed.pictures.clone(),
             video: feed.video.clone(),
             status: feed.status.clone(),
         };
-        let started = planned.enabled.then(|| source::spawn(planned.source.clone(), planned.input, outlet)).transpose();
+        let started =
+            planned.enabled.then(|| source::spawn(planned.source.clone(), planned.input, outputs)).transpose();
         let handle = started.unwrap_or_else(|error| {
-            tracing::error!(camera = %planned.name, "can't be started: {error}");
+            tracing::error!(camera = %planned.name, "cannot be started: {error}");
             feed.status.send_modify(|status| {
                 status.state = CameraState::Failed;
                 status.last_error = Some(error.to_string());

@@ -1,6 +1,6 @@
-//! What the HTTP API may change, done by the [`Swapper`].
+//! What the HTTP API may change, done by the [`Reloader`].
 
-use super::{plan::wanted_cameras, swap::Swapper};
+use super::{plan::wanted_cameras, reload::Reloader};
 use crate::{
     camera::CameraName,
     config::{CameraConfig, Config},
@@ -13,41 +13,41 @@ use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Asks a [`Swapper`].
-pub(super) struct SwapControl(pub(super) Arc<Swapper>);
+/// Asks a [`Reloader`].
+pub(super) struct ReloadControl(pub(super) Arc<Reloader>);
 
-impl SwapControl {
+impl ReloadControl {
     /// Does `work` unless another change is under way; what fails is logged.
-    fn exclusively<T: Send + 'static>(
+    fn with_lock<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Swapper) -> anyhow::Result<T> + Send + 'static,
+        work: impl FnOnce(&Reloader) -> anyhow::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, Refused>> {
-        let change = self.0.clone().exclusively(work);
+        let change = self.0.clone().with_lock(work);
         async move { change.await.inspect_err(|refused| tracing::error!("{refused}")) }.boxed()
     }
 }
 
-impl Control for SwapControl {
+impl Control for ReloadControl {
     fn change_model(&self, name: String) -> BoxFuture<'_, Result<Arc<EngineInfo>, Refused>> {
-        self.exclusively(move |swapper| swapper.change_to(&name))
+        self.with_lock(move |reloader| reloader.change_to(&name))
     }
 
     fn change_camera(&self, name: String, change: CameraChange) -> BoxFuture<'_, Result<CameraSettings, Refused>> {
-        self.exclusively(move |swapper| {
-            let config = swapper.applied_now();
+        self.with_lock(move |reloader| {
+            let config = reloader.applied_now();
             let mut cameras = wanted_cameras(&config);
             let name: CameraName = name.parse()?;
             let camera = cameras.get_mut(&name).with_context(|| format!("there is no camera called {name}"))?;
             *camera = changed(camera, change)?;
             let settings = settings(camera)?;
-            swapper.apply(Config { camera: cameras, ..config })?;
+            reloader.apply(Config { camera: cameras, ..config })?;
             tracing::info!(camera = %name, "changed by an admin: enabled = {}, {}", settings.enabled, settings.detection);
             Ok(settings)
         })
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, Refused>> {
-        self.exclusively(Swapper::reload)
+        self.with_lock(Reloader::reload)
     }
 
     fn config(&self) -> Value {

@@ -1,14 +1,14 @@
-//! The thread that owns the engine: loads the runtime, opens the model, serves the mailroom.
+//! The thread that owns the engine: loads the runtime, opens the model, serves the latest_frames.
 
 use super::{
     Failure,
-    swap::{Running, Swapper},
+    reload::{Reloader, Running},
 };
 use crate::{
-    infer::{self, Runtime, Stuck, Watchdog},
-    mailbox::Mailroom,
+    detector::DetectorError,
+    infer::{self, DeadlineMonitor, Runtime, Stuck},
+    latest_frames::LatestFrames,
     manifest::Model,
-    network::NetworkError,
     pipeline::{self, LiveThresholds, Stages},
     publish::bus::Bus,
     status::EnginePhase,
@@ -27,9 +27,9 @@ pub(super) struct Work {
     pub(super) config: infer::Config,
     pub(super) model: Model,
     pub(super) thresholds: Arc<LiveThresholds>,
-    pub(super) mailroom: Mailroom,
+    pub(super) latest_frames: LatestFrames,
     pub(super) bus: Arc<Bus>,
-    pub(super) swapper: Arc<Swapper>,
+    pub(super) reloader: Arc<Reloader>,
 }
 
 impl EngineThread {
@@ -56,7 +56,7 @@ impl EngineThread {
         outcome.unwrap_or_else(|_| Err(Failure::Other(anyhow::anyhow!("the inference thread panicked"))))
     }
 
-    /// Waits for the thread, whose mailroom is closed, for at most `deadline`.
+    /// Waits for the thread, whose latest_frames is closed, for at most `deadline`.
     pub(super) async fn join(mut self, deadline: Duration) {
         if !self.ended && timeout(deadline, self.ended()).await.is_err() {
             tracing::warn!("the inference thread did not end in time");
@@ -66,7 +66,7 @@ impl EngineThread {
 
 fn serve(mut work: Work) -> Result<(), Failure> {
     let bus = &work.bus;
-    let watchdog = Watchdog::start(leave).map_err(|error| Failure::Other(error.into()))?;
+    let watchdog = DeadlineMonitor::start(leave).map_err(|error| Failure::Other(error.into()))?;
     let runtime = Runtime::load(&work.config)?.watched(watchdog);
     let progress = |phase| {
         bus.phase.send_replace(phase);
@@ -75,16 +75,16 @@ fn serve(mut work: Work) -> Result<(), Failure> {
     bus.engine.send_replace(Some(Arc::new(engine.info().clone())));
     let mut stages = Stages::new(engine, &work.model.manifest).map_err(|error| Failure::Config(error.into()))?;
     bus.phase.send_replace(EnginePhase::Ready);
-    work.swapper.engine_runs(Running { runtime, succession: stages.succession() });
-    pipeline::run(&mut work.mailroom, &mut stages, &work.thresholds, bus).map_err(|error| match error {
-        NetworkError::Infer(error) => error.into(),
+    work.reloader.engine_runs(Running { runtime, model_swap: stages.model_swap() });
+    pipeline::run(&mut work.latest_frames, &mut stages, &work.thresholds, bus).map_err(|error| match error {
+        DetectorError::Infer(error) => error.into(),
         other => Failure::Other(other.into()),
     })
 }
 
-/// Ends the process, since a thread of it hangs in a driver and can not be stopped: systemd starts it anew.
+/// Ends the process, since a thread of it hangs in a driver and cannot be stopped: systemd starts it anew.
 fn leave(stuck: Stuck) {
-    let failure = Failure::Temporary(anyhow::anyhow!("{stuck} and can not be ended: leaving, to be restarted"));
+    let failure = Failure::Temporary(anyhow::anyhow!("{stuck} and cannot be ended: leaving, to be restarted"));
     tracing::error!("{failure}");
     infer::end_process(failure.exit_code());
 }

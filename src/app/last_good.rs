@@ -65,7 +65,7 @@ impl LastGood {
     /// What a run began with: `files` as they are now.
     ///
     /// # Errors
-    /// When one can't be read.
+    /// When one cannot be read.
     pub fn of(files: &[PathBuf]) -> io::Result<Self> {
         let in_parts = |file: &Path| file.parent().is_some_and(|folder| folder.ends_with("conf.d"));
         let read = |file: &PathBuf| {
@@ -84,8 +84,8 @@ impl LastGood {
         let kept = spawn_blocking(move || self.write(&model).map(|()| self.folder)).await;
         match kept {
             Ok(Ok(folder)) => tracing::info!(folder = %folder.display(), "this run works: kept as the last good one"),
-            Ok(Err(error)) => tracing::warn!("this run can not be kept as the last good one: {error:#}"),
-            Err(error) => tracing::warn!("this run can not be kept as the last good one: {error}"),
+            Ok(Err(error)) => tracing::warn!("this run cannot be kept as the last good one: {error:#}"),
+            Err(error) => tracing::warn!("this run cannot be kept as the last good one: {error}"),
         }
     }
 
@@ -102,12 +102,12 @@ impl LastGood {
         // Addresses of cameras may hold passwords.
         let owner_only = fs::Permissions::from_mode(0o700);
         let new = tempfile::Builder::new().prefix(".last-good.").permissions(owner_only).tempdir_in(parent)?;
-        self.fill(new.path(), model).with_context(|| format!("can not write {}", new.path().display()))?;
+        self.fill(new.path(), model).with_context(|| format!("cannot write {}", new.path().display()))?;
         match rustix::fs::renameat_with(CWD, new.path(), CWD, &self.folder, RenameFlags::EXCHANGE) {
             Err(Errno::NOENT) => rustix::fs::rename(new.path(), &self.folder),
             exchanged => exchanged,
         }
-        .with_context(|| format!("can not put {} in place", self.folder.display()))
+        .with_context(|| format!("cannot put {} in place", self.folder.display()))
     }
 
     fn fill(&self, new: &Path, model: &Model) -> anyhow::Result<()> {

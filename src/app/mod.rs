@@ -8,19 +8,19 @@ mod control;
 pub mod doctor;
 mod engine;
 mod failure;
-mod heart;
 pub mod last_good;
 mod plan;
+mod reload;
 mod signals;
-mod swap;
+mod watchdog;
 
 pub use failure::Failure;
 
 use crate::{
     config::{Config, Mistakes},
-    lane::Lane,
-    logbook::Logbook,
-    mailbox::{Desk, Mailroom},
+    detect_queue::DetectQueue,
+    latest_frames::{FramesHandle, LatestFrames},
+    log_buffer::LogBuffer,
     ops::{
         systemd,
         telemetry::{self, Ports, Sampler},
@@ -29,10 +29,11 @@ use crate::{
     publish::{bus::Bus, http},
 };
 use cameras::Cameras;
-use control::SwapControl;
+use control::ReloadControl;
 use engine::{EngineThread, Work};
 use last_good::LastGood;
 use plan::{Plan, planned_cameras};
+use reload::Reloader;
 use signals::Signals;
 use std::{
     env, io,
@@ -41,7 +42,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use swap::Swapper;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +52,7 @@ const STOP_DEADLINE: Duration = Duration::from_millis(600);
 /// cameras ask for, the sources make sense.
 ///
 /// # Errors
-/// The first thing that can not work.
+/// The first thing that cannot work.
 pub fn check(config: &Config) -> Result<(), Failure> {
     Plan::new(config).map(drop)
 }
@@ -64,40 +64,48 @@ pub type Reread = Arc<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 /// configuration is read again through `reread`; once the run has proved itself, `keep` keeps what it began with.
 ///
 /// # Errors
-/// When it can not start or has to give up; the exit code tells systemd what to do.
-pub fn run(config: &Config, reread: Reread, logbook: Arc<Logbook>, keep: Option<LastGood>) -> Result<(), Failure> {
+/// When it cannot start or has to give up; the exit code tells systemd what to do.
+pub fn run(config: &Config, reread: Reread, log_buffer: Arc<LogBuffer>, keep: Option<LastGood>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(error.into()))?;
-    let outcome = runtime.block_on(life(config, reread, logbook, keep));
+    let outcome = runtime.block_on(life(config, reread, log_buffer, keep));
     runtime.shutdown_background(); // what has not stopped by now is not waited for
     outcome
 }
 
 /// From the listener to the last join.
-async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>, keep: Option<LastGood>) -> Result<(), Failure> {
+async fn life(
+    config: &Config,
+    reread: Reread,
+    log_buffer: Arc<LogBuffer>,
+    keep: Option<LastGood>,
+) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
     let bus = Arc::new(Bus::default());
     let thresholds = Arc::new(LiveThresholds::from_pointee(plan.thresholds));
-    let swapper = Swapper::new(config, reread, plan.model.clone(), thresholds.clone(), bus.clone());
-    let mut applied = swapper.applied();
-    let (mailroom, desk) = Mailroom::new();
-    let lane = serve_stills(&desk)?;
-    tokio::spawn(swapper.clone().obey(signals::hangup()?));
-    let api = http::Api::new(bus.clone(), lane.clone(), &config.http).map_err(|error| Failure::Config(error.into()))?;
-    let api =
-        api.with_control(Arc::new(SwapControl(swapper.clone()))).with_mailroom(desk.clone()).with_logbook(logbook);
+    let reloader = Reloader::new(config, reread, plan.model.clone(), thresholds.clone(), bus.clone());
+    let mut applied = reloader.applied();
+    let (latest_frames, frames_handle) = LatestFrames::new();
+    let detect_queue = serve_stills(&frames_handle)?;
+    tokio::spawn(reloader.clone().on_sighup(signals::hangup()?));
+    let api = http::Api::new(bus.clone(), detect_queue.clone(), &config.http)
+        .map_err(|error| Failure::Config(error.into()))?;
+    let api = api
+        .with_control(Arc::new(ReloadControl(reloader.clone())))
+        .with_frames(frames_handle.clone())
+        .with_log_buffer(log_buffer);
     let listener = listen(&config.http).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));
     let _sampler = watch_board(&config.board, &bus)?;
 
     let input = plan.model.manifest.input.size();
-    let mut cameras = Cameras::new(bus.clone(), desk.clone());
+    let mut cameras = Cameras::new(bus.clone(), frames_handle.clone());
     cameras.apply(plan.cameras).await;
     if let Some(last_good) = keep {
         tokio::spawn(last_good.keep(bus.clone(), plan.model.clone()));
@@ -106,13 +114,13 @@ async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>, keep: Opti
         config: config.runtime.clone(),
         model: plan.model,
         thresholds,
-        mailroom,
+        latest_frames,
         bus: bus.clone(),
-        swapper,
+        reloader,
     })?;
 
     systemd::ready();
-    let heart = tokio::spawn(heart::beat(bus, config.runtime.clone()));
+    let watchdog = tokio::spawn(watchdog::run(bus, config.runtime.clone()));
     let outcome = loop {
         tokio::select! {
             () = signals.next() => break Ok(()),
@@ -129,22 +137,22 @@ async fn life(config: &Config, reread: Reread, logbook: Arc<Logbook>, keep: Opti
         Err(failure) => tracing::error!("stopping: {failure}"),
     }
     systemd::stopping();
-    heart.abort();
+    watchdog.abort();
     tokio::spawn(signals.end_at_once());
-    stop_in_order(cameras, &lane, &desk, engine, &stop, server).await;
+    stop_in_order(cameras, &detect_queue, &frames_handle, engine, &stop, server).await;
     outcome
 }
 
-/// The lane of single pictures, and a thread that decodes them until it is closed.
-fn serve_stills(desk: &Desk) -> Result<Lane, Failure> {
-    let (lane, desk) = (Lane::default(), desk.clone());
+/// The detect_queue of single pictures, and a thread that decodes them until it is closed.
+fn serve_stills(frames_handle: &FramesHandle) -> Result<DetectQueue, Failure> {
+    let (detect_queue, frames_handle) = (DetectQueue::default(), frames_handle.clone());
     let thread = thread::Builder::new().name("stills".into());
     let serve = {
-        let lane = lane.clone();
-        move || lane.serve(&desk)
+        let detect_queue = detect_queue.clone();
+        move || detect_queue.serve(&frames_handle)
     };
     thread.spawn(serve).map_err(|error| Failure::Other(error.into()))?;
-    Ok(lane)
+    Ok(detect_queue)
 }
 
 /// The folder that systemd gives the daemon for its data; without systemd the one it was started in.
@@ -170,7 +178,7 @@ async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {
             "{address} is in use by another program: stop it (`ss -ltnp` shows which it is), or choose another \
              address with --listen or http.listen"
         )),
-        _ => Failure::Other(anyhow::anyhow!("can't listen on {address}: {error}")),
+        _ => Failure::Other(anyhow::anyhow!("cannot listen on {address}: {error}")),
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Other(error.into()))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -181,15 +189,15 @@ async fn listen(config: &http::Config) -> Result<TcpListener, Failure> {
 /// Cameras first, so that nothing new comes; then inference, then those who read.
 async fn stop_in_order(
     cameras: Cameras,
-    lane: &Lane,
-    desk: &Desk,
+    detect_queue: &DetectQueue,
+    frames_handle: &FramesHandle,
     engine: EngineThread,
     stop: &CancellationToken,
     server: JoinHandle<()>,
 ) {
     cameras.stop(Instant::now() + STOP_DEADLINE).await;
-    lane.close();
-    desk.close();
+    detect_queue.close();
+    frames_handle.close();
     engine.join(STOP_DEADLINE).await;
     stop.cancel();
     match timeout(STOP_DEADLINE, server).await {

@@ -4,7 +4,7 @@ use crate::{
     decode,
     geometry::Size,
     source::{
-        self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience, SourceUri, UsbOptions, VideoOptions,
+        self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, SourceUri, Timeouts, UsbOptions, VideoOptions,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,8 @@ pub struct CameraConfig {
     /// For `rtsp://`, `rtsps://`, `http://` and `https://` only.
     pub network: NetworkOptions,
     /// When the camera counts as lost.
-    pub patience: Patience,
+    #[serde(alias = "patience")]
+    pub timeouts: Timeouts,
     /// Skips the engine while nothing moves; absent: never.
     pub motion: Option<MotionGate>,
     /// The live video, for those who watch.
@@ -57,7 +58,7 @@ impl Default for CameraConfig {
             csi: CsiOptions::default(),
             usb: UsbOptions::default(),
             network: NetworkOptions::default(),
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
             motion: None,
             video: VideoOptions::default(),
             detection: decode::Config::default(),
@@ -78,7 +79,7 @@ impl CameraConfig {
             csi: self.csi.clone(),
             usb: self.usb,
             network: self.network.clone(),
-            patience: self.patience,
+            timeouts: self.timeouts,
             motion: self.motion,
             video: self.video,
             argus_restart_request: None,

@@ -4,7 +4,7 @@ use super::{
     Config, Mistake, Mistakes,
     tree::{self, find, take},
 };
-use crate::spelling;
+use crate::suggest;
 use config::{ConfigError, Environment, File, FileFormat, Source, Value, ValueKind};
 use serde_path_to_error::{Path as KeyPath, Segment};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 const SYSTEM_FILE: &str = "/etc/sightd/config.toml";
 
 /// After this many mistakes the rest is not looked for.
-const MOST_MISTAKES: usize = 100;
+const MAX_MISTAKES: usize = 100;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Mistakes> {
 /// The files that `sources` mean, in the order in which they are read.
 ///
 /// # Errors
-/// When the one that was named, or the folder `conf.d`, can't be read.
+/// When the one that was named, or the folder `conf.d`, cannot be read.
 pub fn files(sources: &Sources) -> Result<Vec<PathBuf>, Mistakes> {
     find_files(sources).map_err(|mistake| Mistakes(vec![mistake]))
 }
@@ -62,7 +62,7 @@ pub fn files(sources: &Sources) -> Result<Vec<PathBuf>, Mistakes> {
 fn find_files(sources: &Sources) -> Result<Vec<PathBuf>, Mistake> {
     let main = sources.file.clone().unwrap_or_else(|| SYSTEM_FILE.into());
     if sources.file.is_some() {
-        fs::File::open(&main).map_err(|error| file_mistake(&main, format!("can't be read: {error}")))?;
+        fs::File::open(&main).map_err(|error| file_mistake(&main, format!("cannot be read: {error}")))?;
     }
     let mut files: Vec<PathBuf> = main.exists().then(|| main.clone()).into_iter().collect();
     let parts = main.with_file_name("conf.d");
@@ -74,7 +74,7 @@ fn find_files(sources: &Sources) -> Result<Vec<PathBuf>, Mistake> {
             files.extend(found);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(file_mistake(&parts, format!("can't be read: {error}"))),
+        Err(error) => return Err(file_mistake(&parts, format!("cannot be read: {error}"))),
     }
     Ok(files)
 }
@@ -84,7 +84,7 @@ fn collect(files: &[PathBuf], flags: &[(String, String)], mistakes: &mut Vec<Mis
     let mut builder = config::Config::builder();
     for path in files {
         let origin = path.display().to_string();
-        match fs::read_to_string(path).map_err(|error| format!("can't be read: {error}")).and_then(|text| parse(&text))
+        match fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}")).and_then(|text| parse(&text))
         {
             Ok(table) => builder = builder.add_source(Named::new(table, origin)),
             Err(problem) => mistakes.push(file_mistake(path, problem)),
@@ -155,7 +155,7 @@ impl Source for Named {
 /// Reads the tree; on a mistake notes it, takes the value out (its default then stands in) and reads again, until
 /// nothing is wrong any more.
 fn read_tree(tree: &mut Value, mistakes: &mut Vec<Mistake>) -> Config {
-    while mistakes.len() < MOST_MISTAKES {
+    while mistakes.len() < MAX_MISTAKES {
         match serde_path_to_error::deserialize::<_, Config>(tree.clone()) {
             Ok(config) => return config,
             Err(error) => {
@@ -180,7 +180,7 @@ fn describe(tree: &Value, mut path: tree::Path, error: ConfigError) -> (Mistake,
         if path.last() != Some(key) {
             path.push(key.clone());
         }
-        let hint = spelling::hint(spelling::nearest(key, known.iter().map(String::as_str)));
+        let hint = suggest::hint(suggest::nearest(key, known.iter().map(String::as_str)));
         problem = format!("unknown key{hint} (known here: {})", known.join(", "));
     }
     let value = find(tree, &path);

@@ -7,7 +7,7 @@ use std::{error::Error, fmt};
 pub struct Mistake {
     /// The file (or `the environment`, `the command line`), where it is known.
     pub origin: Option<String>,
-    /// The key with its tables, for example `camera.front.score`; empty for a file that can't be read.
+    /// The key with its tables, for example `camera.front.score`; empty for a file that cannot be read.
     pub key: String,
     /// The value as written; absent for unknown keys, and for secrets.
     pub value: Option<String>,

@@ -28,7 +28,7 @@ struct Shape {
 }
 
 /// More than any detector has; keeps a damaged manifest from filling the memory.
-const MOST_ANCHORS: u64 = 1 << 20;
+const MAX_ANCHORS: u64 = 1 << 20;
 
 /// All anchors of `spec`, in the order of the network's outputs.
 ///
@@ -96,7 +96,7 @@ fn check(spec: &Anchors) -> Result<(), DecodeError> {
     }
     let cells: u64 = spec.layers.iter().map(|&[rows, columns]| u64::from(rows) * u64::from(columns)).sum();
     match cells.saturating_mul(spec.ratios.len() as u64 + 1) {
-        most if most > MOST_ANCHORS => bad(format!("up to {most} anchors: more than {MOST_ANCHORS} are not served")),
+        most if most > MAX_ANCHORS => bad(format!("up to {most} anchors: more than {MAX_ANCHORS} are not served")),
         _ => Ok(()),
     }
 }

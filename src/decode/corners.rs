@@ -1,6 +1,6 @@
 //! Networks that decode their boxes themselves (pytorch-ssd): corners and scores for every prior.
 
-use super::{DecodeError, Found, Overlaps, Thresholds, nms::Suppressor, tensor};
+use super::{Candidate, DecodeError, Overlaps, Thresholds, nms::Suppressor, tensor};
 use crate::{geometry::Rect, tensor::RawOutputs};
 
 /// Values of one box: left, top, right, bottom.
@@ -26,7 +26,7 @@ impl Corners {
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
         nms: &mut Suppressor,
-        found: &mut Vec<Found>,
+        found: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len();
         let scores = tensor(outputs, &self.scores, &[Some(1), None, Some(classes)])?;
@@ -38,7 +38,7 @@ impl Corners {
             Overlaps::Merge => found.extend(rows.zip(boxes).filter_map(|(row, corners)| {
                 let best = row.reduce(|a, b| if b.1 > a.1 { b } else { a })?;
                 let bbox = Some(rect(corners)).filter(Rect::is_finite)?;
-                Some(Found { class_id: best.0, score: best.1, bbox })
+                Some(Candidate { class_id: best.0, score: best.1, bbox })
             })),
             Overlaps::Suppress => {
                 for (prior, row) in (0..).zip(rows) {
@@ -46,7 +46,7 @@ impl Corners {
                 }
                 let bbox = |prior: u32| rect(&boxes[prior as usize]);
                 let selected = nms.select(thresholds.max_iou, thresholds.max_detections, bbox);
-                found.extend(selected.iter().map(|s| Found { class_id: s.class_id, score: s.rank, bbox: s.bbox }));
+                found.extend(selected.iter().map(|s| Candidate { class_id: s.class_id, score: s.rank, bbox: s.bbox }));
             }
         }
         Ok(())

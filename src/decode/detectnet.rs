@@ -4,7 +4,7 @@
 //! input. Cells are taken class by class and row by row; a box is merged into the first earlier one of its class that
 //! it touches, and the first cell's coverage stays the score (jetson-inference, `detectNet::clusterDetections`).
 
-use super::{DecodeError, Found, Thresholds, tensor};
+use super::{Candidate, DecodeError, Thresholds, tensor};
 use crate::{
     geometry::{Rect, Size},
     tensor::RawOutputs,
@@ -33,7 +33,7 @@ impl DetectNet {
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
-        found: &mut Vec<Found>,
+        found: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len() - 1;
         let coverage = tensor(outputs, &self.coverage, &[Some(1), Some(classes), None, None])?;
@@ -53,7 +53,7 @@ impl DetectNet {
                 let corner = [i % columns * cell[0], i / columns * cell[1]];
                 let bbox = self.bbox(std::array::from_fn(|side| boxes[side * cells + i]), corner);
                 if bbox.is_finite() {
-                    merge(found, Found { class_id, score: score.clamp(0.0, 1.0), bbox });
+                    merge(found, Candidate { class_id, score: score.clamp(0.0, 1.0), bbox });
                 }
             }
         }
@@ -74,7 +74,7 @@ impl DetectNet {
 }
 
 /// Merges `new` into the first box of its class that it touches, or appends it.
-fn merge(found: &mut Vec<Found>, new: Found) {
+fn merge(found: &mut Vec<Candidate>, new: Candidate) {
     match found.iter_mut().find(|old| old.class_id == new.class_id && old.bbox.touches(&new.bbox)) {
         Some(old) => old.bbox = old.bbox.union(&new.bbox),
         None => found.push(new),

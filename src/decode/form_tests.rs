@@ -181,8 +181,8 @@ proptest! {
 
     #[test]
     fn merging_leaves_no_pair_that_came_close(priors in boxes_and_scores()) {
-        let mut found: Vec<Found> =
-            priors.iter().map(|p| Found { class_id: 1, score: p.1[1], bbox: rect(p.0) }).collect();
+        let mut found: Vec<Candidate> =
+            priors.iter().map(|p| Candidate { class_id: 1, score: p.1[1], bbox: rect(p.0) }).collect();
         let before = found.clone();
         merge::merge(&mut found);
         prop_assert!(found.len() <= before.len());

@@ -23,7 +23,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Why outputs can not be decoded.
+/// Why outputs cannot be decoded.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum DecodeError {
     /// The manifest's anchors make no sense.
@@ -66,12 +66,12 @@ pub struct Decoder {
     form: Form,
     nms: nms::Suppressor,
     /// Of the last frame; kept for its buffer.
-    found: Vec<Found>,
+    found: Vec<Candidate>,
 }
 
 /// One object, before it gets its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Found {
+struct Candidate {
     class_id: u16,
     score: f32,
     /// Not clipped.

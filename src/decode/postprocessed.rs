@@ -1,6 +1,6 @@
 //! Networks with TensorFlow's post-processing inside: detections as such, best first.
 
-use super::{DecodeError, Found, Thresholds, tensor};
+use super::{Candidate, DecodeError, Thresholds, tensor};
 use crate::{geometry::Rect, tensor::RawOutputs};
 
 /// Values of one box: top, left, bottom, right.
@@ -29,7 +29,7 @@ impl Postprocessed {
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
-        found: &mut Vec<Found>,
+        found: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let scores = tensor(outputs, &self.scores, &[Some(1), None])?.data;
         let classes = tensor(outputs, &self.classes, &[Some(1), Some(scores.len())])?.data;
@@ -43,7 +43,7 @@ impl Postprocessed {
             let class_id = (class as u16).checked_add(self.first_class).filter(|_| class >= 0.0)?;
             let bbox = Rect { x_min, y_min, x_max, y_max };
             let above = thresholds.score(class_id.into()).is_some_and(|wanted| score > wanted);
-            (above && bbox.is_finite()).then_some(Found { class_id, score, bbox })
+            (above && bbox.is_finite()).then_some(Candidate { class_id, score, bbox })
         }));
         found.truncate(thresholds.max_detections);
         Ok(())

@@ -3,7 +3,7 @@
 //! A box of offsets `t`, anchor `a` and scales `s`: centre `t / s * a.size + a.centre`, size `exp(t / s) * a.size`.
 
 use super::{
-    DecodeError, Found, Thresholds,
+    Candidate, DecodeError, Thresholds,
     anchors::{self, Anchor},
     nms::Suppressor,
     sigmoid, tensor,
@@ -50,7 +50,7 @@ impl Ssd {
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
         nms: &mut Suppressor,
-        found: &mut Vec<Found>,
+        found: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len();
         let boxes = tensor(outputs, &self.boxes, &[Some(1), Some(self.anchors.len()), Some(BOX)])?.data;
@@ -63,7 +63,7 @@ impl Ssd {
         let (boxes, _) = boxes.as_chunks::<BOX>();
         let bbox = |anchor: u32| self.bbox(&boxes[anchor as usize], &self.anchors[anchor as usize]);
         let selected = nms.select(thresholds.max_iou, thresholds.max_detections, bbox);
-        found.extend(selected.iter().map(|selected| Found {
+        found.extend(selected.iter().map(|selected| Candidate {
             class_id: selected.class_id,
             score: match activation {
                 Activation::Sigmoid => sigmoid(selected.rank),

@@ -1,7 +1,7 @@
 //! Which detections are wanted: the configuration by class name, and its resolved form by class id.
 
 use super::logit;
-use crate::{fraction::Fraction, spelling};
+use crate::{fraction::Fraction, suggest};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, num::NonZeroU16};
 
@@ -61,7 +61,7 @@ pub enum ClassRule {
 
 /// A class name that the model does not have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model has no class {name:?}{}", spelling::hint(.nearest.as_deref()))]
+#[error("the model has no class {name:?}{}", suggest::hint(.nearest.as_deref()))]
 pub struct UnknownClass {
     /// The name.
     pub name: String,
@@ -143,7 +143,7 @@ fn unknown_class(name: &str, labels: &[String]) -> Option<UnknownClass> {
     if known().any(|label| label == name) {
         return None;
     }
-    let nearest = spelling::nearest(name, known().map(String::as_str)).map(str::to_owned);
+    let nearest = suggest::nearest(name, known().map(String::as_str)).map(str::to_owned);
     Some(UnknownClass { name: name.into(), nearest })
 }
 
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn classes_have_rules_of_their_own() {
-        let config = config("score = 0.4\n[classes]\nperson = 0.9\nbicycle = false\n\"traffic light\" = true");
+        let config = config("score = 0.4\n[classes]\nperson = 0.9\nbicycle = false\n\"http_metrics light\" = true");
         let thresholds = Thresholds::resolve(&config, &labels()).unwrap();
         assert_eq!(thresholds.scores, [None, Some(0.9), None, None, Some(0.4)]);
         assert_eq!(thresholds.score(1), Some(0.9));

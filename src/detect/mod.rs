@@ -4,14 +4,14 @@ mod output;
 
 use crate::{
     decode::{self, Fraction, Thresholds},
+    detector::Detector,
     infer::{self, Runtime},
     manifest::Model,
-    network::Network,
     photo::{self, Orientation},
 };
 use anyhow::{Context, bail};
 use clap::Args;
-use output::{Format, Seen};
+use output::{Format, PictureDetections};
 use std::{
     fs,
     io::Write,
@@ -41,10 +41,10 @@ pub struct DetectArgs {
 /// Looks at each picture and writes to `out` what was found. `model` is the one that `args` and configuration lead
 /// to; `detection` says what counts, where `args` do not.
 ///
-/// Pictures that can not be read do not keep the others from being looked at.
+/// Pictures that cannot be read do not keep the others from being looked at.
 ///
 /// # Errors
-/// When the model can not be opened, a class name is unknown, or any picture can not be read or written.
+/// When the model cannot be opened, a class name is unknown, or any picture cannot be read or written.
 pub fn run(
     args: &DetectArgs,
     model: &Model,
@@ -56,10 +56,10 @@ pub fn run(
     let detection = decode::Config { score: args.score.unwrap_or(detection.score), ..detection.clone() };
     let thresholds = Thresholds::resolve(&detection, &model.manifest.labels)
         .map_err(|unknown| anyhow::anyhow!(unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let mut network = Network::open(&Runtime::load(runtime)?, runtime, model)?;
+    let mut network = Detector::open(&Runtime::load(runtime)?, runtime, model)?;
     let mut faults = Vec::new();
     for path in &args.images {
-        match look(&mut network, path, &thresholds) {
+        match detect_in(&mut network, path, &thresholds) {
             Ok(seen) => format.write(seen, network.info(), out)?,
             Err(fault) => faults.push(format!("{fault:#}")),
         }
@@ -70,11 +70,11 @@ pub fn run(
     }
 }
 
-fn look(network: &mut Network, path: &Path, thresholds: &Thresholds) -> anyhow::Result<Seen> {
+fn detect_in(network: &mut Detector, path: &Path, thresholds: &Thresholds) -> anyhow::Result<PictureDetections> {
     let name = || format!("picture {}", path.display());
     let bytes = fs::read(path).with_context(name)?;
     let picture = photo::decode(&bytes, Orientation::Upright).with_context(name)?;
     let mut detections = Vec::new();
     network.look_at_still(&picture, thresholds, &mut detections).with_context(name)?;
-    Ok(Seen { path: path.to_owned(), picture, detections })
+    Ok(PictureDetections { path: path.to_owned(), picture, detections })
 }

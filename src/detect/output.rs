@@ -19,7 +19,7 @@ use std::{
 const QUALITY: u8 = 92;
 
 /// A picture that was looked at.
-pub(super) struct Seen {
+pub(super) struct PictureDetections {
     pub path: PathBuf,
     pub picture: RgbImage,
     pub detections: Vec<Detection>,
@@ -53,7 +53,7 @@ impl Format {
             None if args.json => Ok(Self::Json),
             None => Ok(Self::Table),
             Some(folder) => {
-                fs::create_dir_all(folder).with_context(|| format!("can not make the folder {}", folder.display()))?;
+                fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
                 check_targets(&args.images, folder)?;
                 Ok(Self::Drawn(folder.clone()))
             }
@@ -61,7 +61,7 @@ impl Format {
     }
 
     /// Tells of one picture.
-    pub fn write(&self, seen: Seen, engine: &EngineInfo, out: &mut dyn Write) -> anyhow::Result<()> {
+    pub fn write(&self, seen: PictureDetections, engine: &EngineInfo, out: &mut dyn Write) -> anyhow::Result<()> {
         match self {
             Self::Table => table(&seen, out)?,
             Self::Json => {
@@ -78,7 +78,7 @@ impl Format {
                 let target = target(folder, &seen.path);
                 let mut picture = seen.picture;
                 draw::detections(&mut picture, &seen.detections);
-                save(&picture, &target).with_context(|| format!("can not write {}", target.display()))?;
+                save(&picture, &target).with_context(|| format!("cannot write {}", target.display()))?;
                 writeln!(out, "{} ({} found)", target.display(), seen.detections.len())?;
             }
         }
@@ -91,7 +91,7 @@ fn size(picture: &RgbImage) -> Size {
 }
 
 /// Boxes in pixels: left, top, width, height.
-fn table(seen: &Seen, out: &mut dyn Write) -> std::io::Result<()> {
+fn table(seen: &PictureDetections, out: &mut dyn Write) -> std::io::Result<()> {
     let size = size(&seen.picture);
     writeln!(out, "{} ({size})", seen.path.display())?;
     if seen.detections.is_empty() {

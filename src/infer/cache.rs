@@ -90,13 +90,13 @@ impl Key {
 /// What the marker holds.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Marker {
-    files: BTreeMap<String, Sealed>,
+    files: BTreeMap<String, FileDigest>,
     build_ms: u64,
 }
 
 /// One file as it was after the first good session.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Sealed {
+struct FileDigest {
     bytes: u64,
     sha256: String,
 }
@@ -104,7 +104,7 @@ struct Sealed {
 /// Why no session came of it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure<E> {
-    /// The cache can not be used.
+    /// The cache cannot be used.
     #[error("{}: {reason}", .folder.display())]
     Cache {
         /// The folder.
@@ -144,7 +144,7 @@ impl Cache {
     /// the cache. A damaged engine is removed and built anew, once.
     ///
     /// # Errors
-    /// When the folder can not be written or has no room, or when the compiler fails for another reason than a
+    /// When the folder cannot be written or has no room, or when the compiler fails for another reason than a
     /// damaged engine.
     pub fn open<C: Compiler>(&self, key: &Key, compiler: &mut C) -> Result<C::Session, Failure<C::Error>> {
         let folder = self.root.join(key.folder());
@@ -274,12 +274,12 @@ fn seal(folder: &Path, build: Duration) -> io::Result<()> {
 }
 
 /// Size and checksum of a file.
-fn seal_file(path: &Path) -> io::Result<Sealed> {
+fn seal_file(path: &Path) -> io::Result<FileDigest> {
     let mut file = File::open(path)?;
     let (mut hash, mut piece, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
     loop {
         match file.read(&mut piece)? {
-            0 => return Ok(Sealed { bytes, sha256: hex(&hash.finalize()) }),
+            0 => return Ok(FileDigest { bytes, sha256: hex(&hash.finalize()) }),
             read => {
                 hash.update(&piece[..read]);
                 bytes += read as u64;

@@ -1,6 +1,6 @@
 //! The `[runtime]` table of the configuration. Every value checks itself.
 
-use super::machine;
+use super::host;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, num::NonZeroU16, path::PathBuf, time::Duration};
 
@@ -37,7 +37,7 @@ pub struct Config {
 impl Config {
     /// The folder in which built engines are kept: the one chosen, else systemd's, the user's or the system's.
     pub fn cache_folder(&self) -> PathBuf {
-        self.cache_dir.clone().unwrap_or_else(machine::cache_dir)
+        self.cache_dir.clone().unwrap_or_else(host::cache_dir)
     }
 }
 
@@ -257,20 +257,20 @@ pub type BuildDeadline = Span<10_000, 86_400_000>;
 /// A span of time, written like `5 s` or `30 min`, between two limits in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Span<const LEAST_MS: u64, const MOST_MS: u64>(Duration);
+pub struct Span<const MIN_MS: u64, const MAX_MS: u64>(Duration);
 
-impl<const LEAST_MS: u64, const MOST_MS: u64> Span<LEAST_MS, MOST_MS> {
+impl<const MIN_MS: u64, const MAX_MS: u64> Span<MIN_MS, MAX_MS> {
     /// The span.
     pub fn get(self) -> Duration {
         self.0
     }
 }
 
-impl<const LEAST_MS: u64, const MOST_MS: u64> TryFrom<String> for Span<LEAST_MS, MOST_MS> {
+impl<const MIN_MS: u64, const MAX_MS: u64> TryFrom<String> for Span<MIN_MS, MAX_MS> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let (least, most) = (Duration::from_millis(LEAST_MS), Duration::from_millis(MOST_MS));
+        let (least, most) = (Duration::from_millis(MIN_MS), Duration::from_millis(MAX_MS));
         let allowed = || format!("give {} to {}", in_words(least), in_words(most));
         let span: jiff::SignedDuration =
             text.parse().map_err(|_| format!("{text:?} is no span of time like \"5 s\": {}", allowed()))?;
@@ -281,8 +281,8 @@ impl<const LEAST_MS: u64, const MOST_MS: u64> TryFrom<String> for Span<LEAST_MS,
     }
 }
 
-impl<const LEAST_MS: u64, const MOST_MS: u64> From<Span<LEAST_MS, MOST_MS>> for String {
-    fn from(span: Span<LEAST_MS, MOST_MS>) -> Self {
+impl<const MIN_MS: u64, const MAX_MS: u64> From<Span<MIN_MS, MAX_MS>> for String {
+    fn from(span: Span<MIN_MS, MAX_MS>) -> Self {
         in_words(span.0)
     }
 }

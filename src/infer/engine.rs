@@ -1,9 +1,9 @@
 //! A session with its tensors: allocated once, bound once, read and written in place.
 
 use super::{
-    Engine, InferError, Providers, Watchdog, Work,
+    DeadlineMonitor, Engine, InferError, Providers, Work,
+    deadline::{Watch, within},
     placement::Profile,
-    watchdog::{Watch, within},
 };
 use crate::{
     manifest::{Input, Model},
@@ -65,8 +65,8 @@ impl BoundEngine {
     }
 
     /// From now on no run may take longer than `deadline`.
-    pub(super) fn be_watched(&mut self, watchdog: &Watchdog, deadline: Duration) {
-        self.watch = Some(watchdog.watch(Work::Run, deadline, Some(self.options.clone())));
+    pub(super) fn be_watched(&mut self, monitor: &DeadlineMonitor, deadline: Duration) {
+        self.watch = Some(monitor.watch(Work::Run, deadline, Some(self.options.clone())));
     }
 
     /// Ends the profile of the runs so far and takes from it how many nodes each provider ran, where the log did not
@@ -179,5 +179,5 @@ fn probe(
 
 /// Names for a message.
 fn names(outlets: &[Outlet]) -> String {
-    outlets.iter().map(|outlet| format!("{:?}", outlet.name())).collect::<Vec<_>>().join(", ")
+    outlets.iter().map(|outputs| format!("{:?}", outputs.name())).collect::<Vec<_>>().join(", ")
 }

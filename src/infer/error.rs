@@ -1,25 +1,25 @@
-//! Why inference can not be had.
+//! Why inference cannot be had.
 
-use super::{OptionError, Provider, Stuck, runtime::Attempt};
+use super::{OptionError, Provider, Stuck, runtime::LoadAttempt};
 use std::path::PathBuf;
 
-/// Why inference can not be had, or failed.
+/// Why inference cannot be had, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
     /// No usable libonnxruntime was found.
     #[error(
         "no usable ONNX Runtime (libonnxruntime.so, version 1.10 or newer) was found: give one to `sightd \
-         setup-runtime`, or name one as `runtime.library`. Looked at:{}", list(.tried)
+         setup-runtime`, or name one as `runtime.library`. DatasetDetections at:{}", list(.tried)
     )]
     NoLibrary {
         /// Every place, in the order of the search.
-        tried: Vec<Attempt>,
+        tried: Vec<LoadAttempt>,
     },
-    /// The library somebody chose can not be used.
-    #[error("the chosen ONNX Runtime can not be used: {attempt}")]
+    /// The library somebody chose cannot be used.
+    #[error("the chosen ONNX Runtime cannot be used: {attempt}")]
     Library {
         /// The place and what is wrong with it.
-        attempt: Attempt,
+        attempt: LoadAttempt,
     },
     /// Another library is wanted than the one in use.
     #[error(
@@ -40,9 +40,9 @@ pub enum InferError {
         /// The runtime's words.
         reason: String,
     },
-    /// The model's file is damaged, no ONNX file, or one that this runtime can not run.
+    /// The model's file is damaged, no ONNX file, or one that this runtime cannot run.
     #[error(
-        "the model {} can not be used: {reason}. Fetch or import it again; ONNX Runtime 1.11 takes opset 15 and IR \
+        "the model {} cannot be used: {reason}. Fetch or import it again; ONNX Runtime 1.11 takes opset 15 and IR \
          version 8 at most", .path.display()
     )]
     ModelRefused {
@@ -59,8 +59,8 @@ pub enum InferError {
         /// What differs.
         mismatch: String,
     },
-    /// `runtime.require` names a provider that this runtime can not have.
-    #[error("runtime.require = \"{provider}\", but it can not be had: {reason}")]
+    /// `runtime.require` names a provider that this runtime cannot have.
+    #[error("runtime.require = \"{provider}\", but it cannot be had: {reason}")]
     RequiredMissing {
         /// The provider.
         provider: Provider,
@@ -75,7 +75,7 @@ pub enum InferError {
         /// The runtime's words.
         reason: String,
     },
-    /// An option of a provider can not be passed on.
+    /// An option of a provider cannot be passed on.
     #[error(transparent)]
     Option(#[from] OptionError),
     /// None of the configured providers can be had, and the CPU is not among them.
@@ -84,15 +84,15 @@ pub enum InferError {
         /// The runtime's words for each.
         reasons: String,
     },
-    /// The folder for built engines can not be used.
-    #[error("the engine cache {} can not be used: {reason}; set runtime.cache_dir to a folder sightd can write", .folder.display())]
+    /// The folder for built engines cannot be used.
+    #[error("the engine cache {} cannot be used: {reason}; set runtime.cache_dir to a folder sightd can write", .folder.display())]
     Cache {
         /// The folder.
         folder: PathBuf,
         /// The system's words.
         reason: std::io::Error,
     },
-    /// A run or the making of a session took too long; it came back, but the device can not be trusted.
+    /// A run or the making of a session took too long; it came back, but the device cannot be trusted.
     #[error("{0}")]
     Deadline(Stuck),
     /// The runtime refused to make a session for a reason that is none of the above.
@@ -133,6 +133,6 @@ impl InferError {
 }
 
 /// One line for each place.
-fn list(tried: &[Attempt]) -> String {
+fn list(tried: &[LoadAttempt]) -> String {
     tried.iter().map(|attempt| format!("\n  {attempt}")).collect()
 }

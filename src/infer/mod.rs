@@ -9,25 +9,25 @@
 //! The only room that knows `ort`, and the only one with unsafe code (`runtime/`).
 
 pub mod cache;
-mod chain;
 mod config;
+mod deadline;
 mod engine;
 mod error;
-mod machine;
+mod host;
 mod options;
 mod placement;
 mod register;
 pub mod replay;
 mod runtime;
+mod selector;
 mod session;
-mod watchdog;
 
 pub use config::{BuildDeadline, Config, Deadline, Provider, ProviderOptions, Providers, Span, Threads, WorkspaceMib};
+pub use deadline::{DeadlineMonitor, Stuck, Work};
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
 pub use register::Availability;
-pub use runtime::{Attempt, Build, FOLDER, Origin, Runtime, end_process};
-pub use watchdog::{Stuck, Watchdog, Work};
+pub use runtime::{Build, FOLDER, LoadAttempt, Origin, Runtime, end_process};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};
 

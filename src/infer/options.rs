@@ -5,7 +5,7 @@
 //! ONNX Runtime's own GPU builds 1.11 to 1.23; a key that first appears in 1.13 may be a version older.
 
 use super::{Config, Provider};
-use crate::spelling;
+use crate::suggest;
 use std::collections::BTreeMap;
 
 /// One option of a provider.
@@ -21,7 +21,7 @@ const fn since(since: u32, key: &'static str) -> Known {
     Known { key, since, until: u32::MAX }
 }
 
-/// TensorRT's options; those for pointers into a program (streams, models in memory) can not stand in a file.
+/// TensorRT's options; those for pointers into a program (streams, models in memory) cannot stand in a file.
 const TENSORRT: &[Known] = &[
     since(10, "device_id"),
     since(10, "trt_max_partition_iterations"),
@@ -99,11 +99,11 @@ const TIMING_CACHE_PATH: &str = "trt_timing_cache_path";
 /// Options by their keys.
 pub(super) type Options = BTreeMap<String, String>;
 
-/// Why an option of the configuration can not be passed on.
+/// Why an option of the configuration cannot be passed on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
     /// No version knows it.
-    #[error("runtime.{provider}.{key}: ONNX Runtime has no such option{}", spelling::hint(.nearest.as_deref()))]
+    #[error("runtime.{provider}.{key}: ONNX Runtime has no such option{}", suggest::hint(.nearest.as_deref()))]
     Unknown {
         /// Whose option.
         provider: Provider,
@@ -206,7 +206,7 @@ impl Setting<'_> {
                     });
                 }
                 None => {
-                    let nearest = spelling::nearest(key, table.iter().map(|known| known.key)).map(str::to_owned);
+                    let nearest = suggest::nearest(key, table.iter().map(|known| known.key)).map(str::to_owned);
                     return Err(OptionError::Unknown { provider, key: key.to_owned(), nearest });
                 }
             };

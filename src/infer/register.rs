@@ -1,9 +1,9 @@
 //! Registers execution providers one by one, on builders that are then thrown away: which of them this library on
-//! this machine can have, and of the others why not.
+//! this host can have, and of the others why not.
 
 use super::{
     Config, InferError, Provider, Runtime,
-    machine::Machine,
+    host::Host,
     options::{Options, Setting},
     runtime::log::{self, Message},
 };
@@ -19,11 +19,11 @@ use std::path::Path;
 pub struct Availability {
     /// The provider.
     pub provider: Provider,
-    /// Why it can not be had, in the runtime's words; `None` when it can.
+    /// Why it cannot be had, in the runtime's words; `None` when it can.
     pub missing: Option<String>,
 }
 
-/// A provider that can not be had.
+/// A provider that cannot be had.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub provider: Provider,
@@ -34,14 +34,14 @@ pub(super) struct Refused {
 /// What kind of failure a refusal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is not compiled in, or one of its libraries can not be loaded.
+    /// It is not compiled in, or one of its libraries cannot be loaded.
     Missing,
     /// Its device does not answer.
     Silent,
 }
 
 /// What became of the wanted providers.
-pub(super) struct Tried {
+pub(super) struct ProbeResult {
     /// Those that could be registered.
     pub able: Vec<Provider>,
     /// The others.
@@ -49,21 +49,21 @@ pub(super) struct Tried {
 }
 
 impl Runtime {
-    /// Which of `config.providers` this library on this machine can have. A device that does not answer may show only
+    /// Which of `config.providers` this library on this host can have. A device that does not answer may show only
     /// when a session is made.
     ///
     /// # Errors
     /// When an option of a provider is not one that this version knows.
     pub fn availability(&self, config: &Config) -> Result<Vec<Availability>, InferError> {
-        let Tried { refused, .. } = register_each(self, config)?;
+        let ProbeResult { refused, .. } = register_each(self, config)?;
         let missing = |provider| refused.iter().find(|r| r.provider == provider).map(|r| r.reason.clone());
         Ok(config.providers.iter().map(|provider| Availability { provider, missing: missing(provider) }).collect())
     }
 }
 
 /// Registers each wanted provider that stands before the CPU.
-pub(super) fn register_each(runtime: &Runtime, config: &Config) -> Result<Tried, InferError> {
-    let mut tried = Tried { able: Vec::new(), refused: Vec::new() };
+pub(super) fn register_each(runtime: &Runtime, config: &Config) -> Result<ProbeResult, InferError> {
+    let mut tried = ProbeResult { able: Vec::new(), refused: Vec::new() };
     for provider in config.providers.iter().take_while(|provider| *provider != Provider::Cpu) {
         let options = provider_options(runtime, config, provider, None)?;
         let (result, messages) = log::collect(|| {
@@ -89,7 +89,7 @@ pub(super) fn provider_options(
     provider: Provider,
     engines: Option<&Path>,
 ) -> Result<Options, InferError> {
-    let memory_limit = Machine::this().gpu_memory_limit();
+    let memory_limit = Host::this().gpu_memory_limit();
     let setting = Setting { version: runtime.version(), config, memory_limit };
     let folder = engines.map(Path::to_string_lossy);
     match provider {

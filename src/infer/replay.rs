@@ -20,13 +20,13 @@ pub struct Prepared {
 }
 
 /// What one run gives: all outputs, or an error's text.
-pub type Step = Result<Vec<Prepared>, String>;
+pub type ReplayRun = Result<Vec<Prepared>, String>;
 
 /// Plays its steps in order, and then again from the first.
 #[derive(Debug)]
 pub struct Replay {
     input: Vec<f32>,
-    steps: Vec<Step>,
+    steps: Vec<ReplayRun>,
     runs: usize,
     pause: Duration,
     info: EngineInfo,
@@ -34,7 +34,7 @@ pub struct Replay {
 
 impl Replay {
     /// An engine called `model` with an input of `input_len` values. Without steps every run gives no outputs.
-    pub fn new(model: &str, input_len: usize, steps: Vec<Step>) -> Self {
+    pub fn new(model: &str, input_len: usize, steps: Vec<ReplayRun>) -> Self {
         let cpu = ProviderStatus { name: "cpu".to_owned(), state: ProviderState::Active, reason: None, nodes: Some(1) };
         let info = EngineInfo {
             model: model.into(),
@@ -60,7 +60,7 @@ impl Replay {
     }
 
     /// The step of the last run.
-    fn last(&self) -> Option<&Step> {
+    fn last(&self) -> Option<&ReplayRun> {
         let last = self.runs.checked_sub(1)?.checked_rem(self.steps.len())?;
         self.steps.get(last)
     }

@@ -1,6 +1,9 @@
 //! Opens a model: from its file to an engine that has run.
 
-use super::{Config, Engine, InferError, Runtime, Work, chain::Chain, engine::BoundEngine, runtime, watchdog::within};
+use super::{
+    Config, Engine, InferError, Runtime, Work, deadline::within, engine::BoundEngine, runtime,
+    selector::ProviderSelector,
+};
 use crate::{
     manifest::Model,
     status::{EngineInfo, EnginePhase, ProviderStatus},
@@ -16,7 +19,7 @@ impl Runtime {
     /// cached engine for minutes; `progress` is told how far it is, and [`EnginePhase::Ready`] at the end.
     ///
     /// # Errors
-    /// When the model can not be read or run or differs from its manifest, when `config.require` can not be met, or
+    /// When the model cannot be read or run or differs from its manifest, when `config.require` cannot be met, or
     /// when no provider is left.
     pub fn open(
         &self,
@@ -27,9 +30,9 @@ impl Runtime {
         let since = Instant::now();
         progress(EnginePhase::Building { since, usual: None });
         let on_build = |usual| progress(EnginePhase::Building { since, usual });
-        let build = self.watchdog().map(|dog| dog.watch(Work::Build, config.build_deadline.get(), None));
-        let chain = Chain { runtime: self, config, model, on_build: &on_build };
-        let made = within(build.as_ref(), || chain.make())?;
+        let build = self.deadline().map(|dog| dog.watch(Work::Build, config.build_deadline.get(), None));
+        let selector = ProviderSelector { runtime: self, config, model, on_build: &on_build };
+        let made = within(build.as_ref(), || selector.make())?;
         let manifest = &model.manifest;
         let info = EngineInfo {
             model: manifest.name.as_str().into(),
@@ -54,7 +57,7 @@ impl Runtime {
         if let Some(profile) = made.profile {
             engine.count_nodes(profile, &config.providers);
         }
-        if let Some(dog) = self.watchdog() {
+        if let Some(dog) = self.deadline() {
             engine.be_watched(dog, config.deadline.get());
         }
         for _ in 1..WARM_UP_RUNS {

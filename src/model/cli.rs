@@ -97,7 +97,7 @@ pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         Ok(checked) => {
             for output in &checked.outputs {
                 let (name, shape) = (&output.name, &output.shape);
-                writeln!(out, "ran     {name} {shape:?}: {:.4} to {:.4}", output.least, output.most)?;
+                writeln!(out, "ran     {name} {shape:?}: {:.4} to {:.4}", output.min, output.max)?;
             }
         }
         // Without ONNX Runtime the import is still of use, on another machine.

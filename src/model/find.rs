@@ -29,7 +29,7 @@ pub enum FindError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// What would stand in for it does not know its classes.
-    #[error("{} can not stand in for {name}: it has no class {class:?}; `sightd model pull` brings one that has", path.display())]
+    #[error("{} cannot stand in for {name}: it has no class {class:?}; `sightd model pull` brings one that has", path.display())]
     WithoutClass {
         /// What was asked for.
         name: String,
@@ -38,7 +38,7 @@ pub enum FindError {
         /// The class.
         class: String,
     },
-    /// It is there and can't be used.
+    /// It is there and cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
 }
@@ -52,7 +52,7 @@ fn list(folders: &[PathBuf]) -> String {
 /// not here, that one is loaded, with only those classes named that are wanted of it.
 ///
 /// # Errors
-/// When no file is found, or the one found can't be used.
+/// When no file is found, or the one found cannot be used.
 pub fn find(name: &str, folders: &[PathBuf]) -> Result<Model, FindError> {
     let path = Path::new(name);
     if name.contains('/') || path.extension().is_some_and(|ending| ending == "onnx") {

@@ -103,7 +103,7 @@ pub(super) fn hex(digest: &[u8]) -> String {
 /// A file's SHA-256 in lower-case hex.
 ///
 /// # Errors
-/// When it can not be read.
+/// When it cannot be read.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();

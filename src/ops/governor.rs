@@ -24,7 +24,7 @@ const RAISE: f32 = 1.25;
 pub struct Governor {
     lower_within: f32,
     raise_beyond: f32,
-    least_fps: f32,
+    min_fps: f32,
     limited: Option<Limited>,
 }
 
@@ -44,7 +44,7 @@ impl Governor {
         Self {
             lower_within,
             raise_beyond: config.raise_beyond_celsius.celsius().max(lower_within + 1.0),
-            least_fps: config.least_fps.get(),
+            min_fps: config.min_fps.get(),
             limited: None,
         }
     }
@@ -69,7 +69,7 @@ impl Governor {
 
     fn lower(&mut self, at: Instant, fps: f32) {
         let (from, free_fps) = self.limited.map_or((fps, fps), |limited| (limited.fps, limited.free_fps));
-        let lowered = (from * LOWER).max(self.least_fps);
+        let lowered = (from * LOWER).max(self.min_fps);
         if lowered < from {
             self.limited = Some(Limited { fps: lowered, free_fps, changed: at });
         }

@@ -1,8 +1,8 @@
-//! Logs: to the journal when systemd gives us one, else to the terminal; the last lines also into a [`Logbook`]. One
+//! Logs: to the journal when systemd gives us one, else to the terminal; the last lines also into a [`LogBuffer`]. One
 //! line per event; camera and sequence number are fields.
 
 use super::redact::without_secrets;
-use crate::logbook::{LogLevel, Logbook};
+use crate::log_buffer::{LogBuffer, LogLevel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io::IsTerminal, sync::Arc};
@@ -50,7 +50,7 @@ impl TryFrom<String> for Filter {
 }
 
 /// Starts logging for the whole process, and gives the book that the last lines are in; the first call wins.
-pub fn start(config: &Config) -> Arc<Logbook> {
+pub fn start(config: &Config) -> Arc<LogBuffer> {
     let output = match journal() {
         Some(journal) => journal.boxed(),
         None => {
@@ -58,7 +58,7 @@ pub fn start(config: &Config) -> Arc<Logbook> {
             tracing_subscriber::fmt::layer().with_target(false).with_ansi(to().is_terminal()).with_writer(to).boxed()
         }
     };
-    let book = Arc::new(Logbook::default());
+    let book = Arc::new(LogBuffer::default());
     let layers = output.and_then(Recorder(book.clone())).with_filter(EnvFilter::new(&config.filter.0));
     // A second call (tests in one process) finds a logger in place, which is as good.
     let _ = tracing_subscriber::registry().with(layers).try_init();
@@ -72,7 +72,7 @@ fn journal() -> Option<tracing_journald::Layer> {
 }
 
 /// Writes each event into the book.
-struct Recorder(Arc<Logbook>);
+struct Recorder(Arc<LogBuffer>);
 
 impl<S: Subscriber> Layer<S> for Recorder {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn events_are_recorded_with_their_fields_and_without_secrets() {
-        let book = Arc::new(Logbook::default());
+        let book = Arc::new(LogBuffer::default());
         let subscriber = tracing_subscriber::registry().with(Recorder(book.clone()));
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(camera = %"front", frames = 3, "no answer from rtsp://admin:hunter2@10.0.0.9/live");

@@ -1,34 +1,34 @@
 //! The inference loop: one thread, one network at a time, all cameras in turn.
 
 mod memory;
-mod succession;
+mod model_swap;
 
-pub use succession::{HandOverError, Succession};
+pub use model_swap::{ModelSwap, SwapError};
 
 use crate::{
     camera::CameraName,
     decode::{DecodeError, Thresholds},
     detection::Detection,
+    detector::{Detector, DetectorError},
     frame::{Frame, Motion},
     geometry::Size,
     infer::{Engine, Remedy},
-    mailbox::{Mailroom, Next},
+    latest_frames::{LatestFrames, Next},
     manifest::Manifest,
-    network::{Network, NetworkError},
     publish::bus::Bus,
     scene::{Scene, Timings},
-    still::{Seen, Still},
+    still::{DetectResult, Still},
 };
 use arc_swap::ArcSwap;
 use memory::Memory;
+use model_swap::SwapReceiver;
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
-use succession::Heirs;
 
 /// How long the loop waits for a frame before it looks whether it is still alone.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// After this many failed runs in a row the engine is given up.
 const FAILURES_IN_A_ROW: u32 = 10;
@@ -45,31 +45,31 @@ pub struct AllThresholds {
 /// [`AllThresholds`] that may be replaced while the loop runs.
 pub type LiveThresholds = ArcSwap<AllThresholds>;
 
-/// The stages between mailbox and bus, with the buffers they reuse from frame to frame.
+/// The stages between latest_frames and bus, with the buffers they reuse from frame to frame.
 pub struct Stages {
-    network: Network,
+    network: Detector,
     found: Vec<Detection>,
     memory: Memory,
-    heirs: Heirs,
+    heirs: SwapReceiver,
 }
 
 impl Stages {
     /// The stages for `engine`, which runs the model that `manifest` describes.
     ///
     /// # Errors
-    /// When the manifest's decoder can't be built.
+    /// When the manifest's decoder cannot be built.
     pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
         Ok(Self {
-            network: Network::new(engine, manifest)?,
+            network: Detector::new(engine, manifest)?,
             found: Vec::new(),
             memory: Memory::default(),
-            heirs: Heirs::default(),
+            heirs: SwapReceiver::default(),
         })
     }
 
     /// Through which another network takes the place of this one while the loop runs.
-    pub fn succession(&self) -> Succession {
-        self.heirs.succession()
+    pub fn model_swap(&self) -> ModelSwap {
+        self.heirs.model_swap()
     }
 
     /// Takes one frame of `camera` through all stages; a frame in which nothing moved goes past the network.
@@ -81,7 +81,7 @@ impl Stages {
         camera: CameraName,
         frame: &Frame,
         thresholds: &Thresholds,
-    ) -> Result<Scene, NetworkError> {
+    ) -> Result<Scene, DetectorError> {
         let taken = Instant::now();
         if frame.motion == Motion::Still
             && let Some(found) = self.memory.recall(&camera)
@@ -102,7 +102,7 @@ impl Stages {
     ///
     /// # Errors
     /// When the network fails, or its output has not the form the manifest says. The one who waits then gets nothing.
-    pub fn answer(&mut self, still: Still, thresholds: &Thresholds) -> Result<(), NetworkError> {
+    pub fn answer(&mut self, still: Still, thresholds: &Thresholds) -> Result<(), DetectorError> {
         let taken = Instant::now();
         let Still { picture, score, decoding, arrived, answer } = still;
         if answer.is_closed() {
@@ -111,7 +111,7 @@ impl Stages {
         let lowered = score.map(|score| thresholds.at(score));
         let thresholds = lowered.as_ref().unwrap_or(thresholds);
         let timings = self.network.look_at_still(&picture, thresholds, &mut self.found)?;
-        let seen = Seen {
+        let seen = DetectResult {
             size: Size::new(picture.width(), picture.height()),
             decoding,
             timings: Timings { wait: taken - arrived, ..timings },
@@ -140,24 +140,24 @@ impl Stages {
     }
 }
 
-/// Serves the mailroom until it closes: the latest frame of each camera in turn becomes a scene on the bus, and single
+/// Serves the latest_frames until it closes: the latest frame of each camera in turn becomes a scene on the bus, and single
 /// pictures, which have one turn among the cameras, are answered.
 ///
 /// # Errors
 /// When the network fails ten times in a row, or once in a way that only a restart of the process can
 /// heal; other single failures are logged and cost one frame.
 pub fn run(
-    mailroom: &mut Mailroom,
+    latest_frames: &mut LatestFrames,
     stages: &mut Stages,
     thresholds: &LiveThresholds,
     bus: &Bus,
-) -> Result<(), NetworkError> {
+) -> Result<(), DetectorError> {
     let mut failures = 0;
-    let mut pace = Pace::default();
+    let mut rate_limiter = RateLimiter::default();
     loop {
-        mailroom.rest(pace.left(Instant::now(), *bus.limit_fps.borrow()));
-        let next = mailroom.next(PATIENCE);
-        stages.succeed(thresholds);
+        latest_frames.rest(rate_limiter.left(Instant::now(), *bus.limit_fps.borrow()));
+        let next = latest_frames.next(TIMEOUT);
+        stages.apply_pending(thresholds);
         let (taken, thresholds) = (Instant::now(), thresholds.load());
         let outcome = match next {
             Next::Frame(camera, frame) => {
@@ -176,7 +176,7 @@ pub fn run(
             Next::Idle => continue,
             Next::Closed => return Ok(()),
         };
-        pace.taken = Some(taken);
+        rate_limiter.taken = Some(taken);
         match outcome {
             Ok(()) => failures = 0,
             Err(error) => {
@@ -190,18 +190,18 @@ pub fn run(
 }
 
 /// Whether no later frame can fare better in this process.
-fn needs_restart(error: &NetworkError) -> bool {
-    matches!(error, NetworkError::Infer(error) if error.remedy() == Remedy::Restart)
+fn needs_restart(error: &DetectorError) -> bool {
+    matches!(error, DetectorError::Infer(error) if error.remedy() == Remedy::Restart)
 }
 
 /// Holds the loop back to a frame rate.
 #[derive(Debug, Default)]
-struct Pace {
+struct RateLimiter {
     /// When the last frame was taken.
     taken: Option<Instant>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// How long to wait until the next frame may be taken.
     fn left(&self, now: Instant, limit_fps: Option<f32>) -> Duration {
         let (Some(taken), Some(fps)) = (self.taken, limit_fps) else { return Duration::ZERO };
@@ -218,12 +218,12 @@ mod tests {
     #[test]
     fn the_pace_is_that_of_the_limit() {
         let now = Instant::now();
-        let pace = Pace { taken: Some(now) };
-        assert_eq!(pace.left(now, None), Duration::ZERO);
-        assert_eq!(pace.left(now, Some(4.0)), Duration::from_millis(250));
-        assert_eq!(pace.left(now + Duration::from_millis(200), Some(4.0)), Duration::from_millis(50));
-        assert_eq!(pace.left(now + Duration::from_secs(1), Some(4.0)), Duration::ZERO);
-        assert_eq!(Pace::default().left(now, Some(4.0)), Duration::ZERO);
-        assert_eq!(pace.left(now, Some(0.0)), Duration::ZERO);
+        let rate_limiter = RateLimiter { taken: Some(now) };
+        assert_eq!(rate_limiter.left(now, None), Duration::ZERO);
+        assert_eq!(rate_limiter.left(now, Some(4.0)), Duration::from_millis(250));
+        assert_eq!(rate_limiter.left(now + Duration::from_millis(200), Some(4.0)), Duration::from_millis(50));
+        assert_eq!(rate_limiter.left(now + Duration::from_secs(1), Some(4.0)), Duration::ZERO);
+        assert_eq!(RateLimiter::default().left(now, Some(4.0)), Duration::ZERO);
+        assert_eq!(rate_limiter.left(now, Some(0.0)), Duration::ZERO);
     }
 }

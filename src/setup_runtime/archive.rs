@@ -19,9 +19,9 @@ const HEADER: usize = 64;
 
 /// The machine a library is for, as `e_machine` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Machine(u16);
+struct ElfMachine(u16);
 
-impl Machine {
+impl ElfMachine {
     const X86_64: Self = Self(62);
     const AARCH64: Self = Self(183);
 
@@ -40,7 +40,7 @@ impl Machine {
 /// What the header of a little-endian 64-bit ELF file says (System V ABI, "ELF header").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Elf {
-    machine: Machine,
+    machine: ElfMachine,
     /// Where the table of sections ends, in bytes: the loader crashes on a file that is shorter.
     length: u64,
 }
@@ -53,7 +53,7 @@ impl Elf {
         let sections = u64::from_le_bytes(*header[40..].first_chunk()?);
         header
             .starts_with(b"\x7fELF\x02\x01")
-            .then(|| Self { machine: Machine(half(18)), length: sections.saturating_add(entry_size * entries) })
+            .then(|| Self { machine: ElfMachine(half(18)), length: sections.saturating_add(entry_size * entries) })
     }
 }
 
@@ -64,7 +64,7 @@ struct Taken {
     /// n-th folder of ours.
     folders: Vec<PathBuf>,
     /// Other machines that it has the library for.
-    others: BTreeSet<Machine>,
+    others: BTreeSet<ElfMachine>,
     /// Whether it has the module that ONNX Runtime is in Python.
     python: bool,
 }
@@ -72,7 +72,7 @@ struct Taken {
 /// Puts the libraries for this machine that `file` holds into a folder under `into`, and gives that folder.
 pub(super) fn take(file: &Path, into: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(into)?;
-    let mut source = File::open(file).context("can not be read")?;
+    let mut source = File::open(file).context("cannot be read")?;
     let mut magic = [0; 4];
     let length = source.read(&mut magic)?;
     source.rewind()?;
@@ -120,7 +120,7 @@ impl Taken {
         let mut header = Vec::new();
         content.take(HEADER as u64).read_to_end(&mut header)?;
         let Some(elf) = Elf::read(&header) else { return Ok(()) };
-        if elf.machine != Machine::THIS {
+        if elf.machine != ElfMachine::THIS {
             self.others.insert(elf.machine);
             return Ok(());
         }
@@ -153,7 +153,7 @@ impl Taken {
             others.is_empty(),
             "has ONNX Runtime for {}, and this machine is {}",
             others.join(" and "),
-            Machine::THIS.name()
+            ElfMachine::THIS.name()
         );
         ensure!(
             !self.python,
@@ -187,7 +187,7 @@ mod tests {
         header[18] = 183;
         header[40..42].copy_from_slice(&[0, 1]);
         (header[58], header[60]) = (64, 2);
-        assert_eq!(Elf::read(&header), Some(Elf { machine: Machine::AARCH64, length: 256 + 128 }));
+        assert_eq!(Elf::read(&header), Some(Elf { machine: ElfMachine::AARCH64, length: 256 + 128 }));
         assert_eq!(Elf::read(&header[..HEADER - 1]), None);
         assert_eq!(Elf::read(&[b'#'; HEADER]), None);
     }

@@ -16,7 +16,7 @@ pub(super) fn obtain(from: &str, known: bool, folder: &Path) -> anyhow::Result<P
         Some(("http", _)) => {
             bail!("{from}: over http:// anybody can change what arrives: add --sha256, or use https://")
         }
-        Some((scheme, _)) => bail!("{from}: can not fetch over {scheme}://, only https:// and http://"),
+        Some((scheme, _)) => bail!("{from}: cannot fetch over {scheme}://, only https:// and http://"),
     };
     let file = folder.join("download");
     let mut curl = Command::new("curl");

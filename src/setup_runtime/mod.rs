@@ -55,14 +55,14 @@ impl FromStr for Checksum {
 /// Puts the library in place and writes to `out` which version it is and which providers it has.
 ///
 /// # Errors
-/// When the file can not be had or holds no library for this machine, when the library can not be loaded, or when the
-/// folder can not be written or holds other things. The folder is then as it was.
+/// When the file cannot be had or holds no library for this machine, when the library cannot be loaded, or when the
+/// folder cannot be written or holds other things. The folder is then as it was.
 pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     place::check(&args.to)?;
     let scratch = place::scratch(&args.to)?;
     let file = fetch::obtain(&args.from, args.sha256.is_some(), scratch.path())?;
     if let Some(Checksum(wanted)) = &args.sha256 {
-        let found = model::sha256_of(&file).with_context(|| format!("can not read {}", file.display()))?;
+        let found = model::sha256_of(&file).with_context(|| format!("cannot read {}", file.display()))?;
         ensure!(found == *wanted, "{} has the SHA-256 {found}, not {wanted}: it was not used", args.from);
     }
     let libraries = archive::take(&file, &scratch.path().join("libraries")).with_context(|| args.from.clone())?;

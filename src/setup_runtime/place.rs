@@ -19,7 +19,7 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| format!("can not use {}", folder.display())),
+        Err(error) => return Err(error).with_context(|| format!("cannot use {}", folder.display())),
     };
     for entry in entries {
         let name = entry?.file_name();
@@ -38,7 +38,7 @@ pub(super) fn scratch(folder: &Path) -> anyhow::Result<TempDir> {
     let parent = parent(folder);
     fs::create_dir_all(&parent)
         .and_then(|()| tempfile::Builder::new().prefix(".setup-runtime.").tempdir_in(&parent))
-        .with_context(|| format!("can not write in {}: run this as root, with sudo", parent.display()))
+        .with_context(|| format!("cannot write in {}: run this as root, with sudo", parent.display()))
 }
 
 /// Makes `libraries` what `folder` is; what it was is then in `libraries`.
@@ -47,7 +47,7 @@ pub(super) fn swap(libraries: &Path, folder: &Path) -> anyhow::Result<()> {
         Err(Errno::NOENT) => rustix::fs::rename(libraries, folder),
         renamed => renamed,
     };
-    renamed.with_context(|| format!("can not put {} in place", folder.display()))
+    renamed.with_context(|| format!("cannot put {} in place", folder.display()))
 }
 
 fn parent(folder: &Path) -> PathBuf {

@@ -9,7 +9,7 @@ pub enum SourceError {
     /// The source's URI is wrong.
     #[error(transparent)]
     Uri(#[from] BadUri),
-    /// A file or folder that is to be read can not be.
+    /// A file or folder that is to be read cannot be.
     #[error("{}: {error}; check the path and that this user may read it", path.display())]
     Unreadable {
         /// The file.
@@ -52,7 +52,7 @@ pub enum SourceError {
         found: String,
     },
     /// A USB camera has no mode of the size asked for.
-    #[error("{camera} can not send {wanted}; it has {modes}")]
+    #[error("{camera} cannot send {wanted}; it has {modes}")]
     NoSuchMode {
         /// The camera.
         camera: String,
@@ -62,15 +62,15 @@ pub enum SourceError {
         modes: String,
     },
     /// GStreamer does not understand the pipeline.
-    #[error("GStreamer can not build the pipeline `{pipeline}`: {message}")]
+    #[error("GStreamer cannot build the pipeline `{pipeline}`: {message}")]
     Pipeline {
         /// The pipeline.
         pipeline: String,
         /// GStreamer's words.
         message: String,
     },
-    /// GStreamer itself can not be used.
-    #[error("GStreamer can not be started: {0}")]
+    /// GStreamer itself cannot be used.
+    #[error("GStreamer cannot be started: {0}")]
     GStreamer(String),
     /// No thread could be had.
     #[error("no thread for camera {camera}: {error}")]
@@ -89,7 +89,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether the configuration is at fault, so that trying again can not help (exit code 78).
+    /// Whether the configuration is at fault, so that trying again cannot help (exit code 78).
     pub fn is_config(&self) -> bool {
         match self {
             Self::Uri(_)
@@ -108,14 +108,14 @@ impl SourceError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// What helps against it.
-    pub cure: Cure,
+    pub retry: RetryPolicy,
     /// What happened, in words.
     pub text: String,
 }
 
 /// What helps against a [`Fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cure {
+pub(super) enum RetryPolicy {
     /// Trying again soon.
     Retry,
     /// Trying again, but seldom: the camera refused the password, and may lock the account.
@@ -127,12 +127,12 @@ pub(super) enum Cure {
 impl Fault {
     /// A fault that may pass.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { cure: Cure::Retry, text: text.into() }
+        Self { retry: RetryPolicy::Retry, text: text.into() }
     }
 
     /// A fault that stays until the configuration is changed.
     pub fn lasting(text: impl Into<String>) -> Self {
-        Self { cure: Cure::Reconfigure, text: text.into() }
+        Self { retry: RetryPolicy::Reconfigure, text: text.into() }
     }
 }
 
@@ -144,7 +144,7 @@ impl fmt::Display for Fault {
 
 impl From<SourceError> for Fault {
     fn from(error: SourceError) -> Self {
-        let cure = if error.is_config() { Cure::Reconfigure } else { Cure::Retry };
-        Self { cure, text: error.to_string() }
+        let retry = if error.is_config() { RetryPolicy::Reconfigure } else { RetryPolicy::Retry };
+        Self { retry, text: error.to_string() }
     }
 }

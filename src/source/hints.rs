@@ -1,7 +1,7 @@
 //! What GStreamer says, in words that name the thing and the way out.
 
 use super::{
-    error::{Cure, Fault, SourceError},
+    error::{Fault, RetryPolicy, SourceError},
     uri::SourceUri,
 };
 use gstreamer::{self as gst, prelude::*};
@@ -32,7 +32,7 @@ pub(super) fn missing_element(element: &str) -> SourceError {
     SourceError::MissingElement { element: element.into(), hint: format!("install {}", package(element)) }
 }
 
-/// The error for a pipeline that can not be parsed.
+/// The error for a pipeline that cannot be parsed.
 pub(super) fn of_parse_error(text: &str, error: &gst::glib::Error) -> SourceError {
     let message = error.message();
     if error.matches(gst::ParseError::NoSuchElement) {
@@ -53,19 +53,19 @@ pub(super) fn of_bus_error(error: &gst::message::Error, missing: Option<&str>, u
     let is_missing = what.matches(gst::CoreError::MissingPlugin) || what.matches(gst::StreamError::CodecNotFound);
     if let Some(missing) = missing.filter(|_| is_missing) {
         return Fault::lasting(format!(
-            "there is no {missing} on this machine; install gstreamer1.0-libav, or convert the video to H.264"
+            "there is no {missing} on this state_machine; install gstreamer1.0-libav, or convert the video to H.264"
         ));
     }
     let text = without_address(&in_words(error), uri);
     if what.matches(gst::ResourceError::NotAuthorized) {
         return Fault {
-            cure: Cure::RetrySeldom,
+            retry: RetryPolicy::RetrySeldom,
             text: format!("{text}; check the camera's user and password in the configuration"),
         };
     }
     // A file stays what it is; what a camera sends may be better next time.
     let never = is_missing || !uri.is_live() && what.is::<gst::StreamError>();
-    Fault { cure: if never { Cure::Reconfigure } else { Cure::Retry }, text }
+    Fault { retry: if never { RetryPolicy::Reconfigure } else { RetryPolicy::Retry }, text }
 }
 
 /// An error on the bus: the element, what happened, and what the element adds. It may name the source's address with all

@@ -1,4 +1,4 @@
-//! The cameras of this machine, for whoever writes a configuration: what to write, and what each can send.
+//! The cameras of this state_machine, for whoever writes a configuration: what to write, and what each can send.
 
 use super::{
     SourceError,
@@ -9,7 +9,7 @@ use crate::geometry::Size;
 use serde::Serialize;
 use std::{fmt, fs, io, path::Path};
 
-/// A camera of this machine, as `sightd doctor cameras` shows it.
+/// A camera of this state_machine, as `sightd doctor cameras` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CameraListing {
     /// The driver's name for it.
@@ -18,7 +18,7 @@ pub struct CameraListing {
     pub source: SourceUri,
     /// What it can send; empty where that is not known.
     pub modes: Vec<ListedMode>,
-    /// Why it can not be asked, and what to do about it.
+    /// Why it cannot be asked, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -41,7 +41,7 @@ pub struct ListedMode {
 /// The cameras that are plugged in, CSI cameras by their port. Opens each USB camera for a moment to ask for its modes.
 ///
 /// # Errors
-/// When GStreamer can not be used.
+/// When GStreamer cannot be used.
 pub fn list_cameras() -> Result<Vec<CameraListing>, SourceError> {
     super::initialise()?;
     Ok(listings(&devices::cameras(Path::new("/"))))
@@ -75,7 +75,7 @@ fn csi(camera: &Camera, sensor: u8) -> CameraListing {
 }
 
 /// Columns, rows and frames a second of the modes of Sony's IMX219 (Raspberry Pi camera 2) in L4T 32.7, by number. A
-/// CSI camera can not be asked for them while Argus, which alone gives its pictures, is in use.
+/// CSI camera cannot be asked for them while Argus, which alone gives its pictures, is in use.
 const IMX219: [(u32, u32, f64); 5] =
     [(3264, 2464, 21.0), (3264, 1848, 28.0), (1920, 1080, 30.0), (1640, 1232, 30.0), (1280, 720, 60.0)];
 
@@ -124,11 +124,11 @@ impl fmt::Display for ListedMode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::devices::tests::{USB, VI, machine};
+    use crate::source::devices::tests::{USB, VI, state_machine};
 
     #[test]
     fn cameras_are_listed_with_what_to_write() {
-        let root = machine(&[
+        let root = state_machine(&[
             (0, "vi-output, imx219 7-0010", 0, VI),
             (1, "vi-output, ov5693 8-0010", 0, VI),
             (2, "HD Pro Webcam C920", 0, USB),

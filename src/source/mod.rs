@@ -1,12 +1,12 @@
 //! Sources: cameras, files and test pictures through GStreamer; the only room that knows it.
 //!
 //! ```text
-//!              one thread for each camera                one for each attempt
-//!  Handle ──▶ supervisor ─ Machine: what now? ─ Step ──▶ pipeline: build, run, take down
+//!              one thread for each camera                one for each run
+//!  Handle ──▶ supervisor ─ CameraStateMachine: what now? ─ Action ──▶ pipeline: build, run, take down
 //!                 ▲                                         │ streaming threads of GStreamer
 //!                 └──── first frame, end, fault, closed ────┤
 //!                                                           ▼
-//!             source ─▶ [pace] ─▶ tap (number, time) ─┬─▶ scale ─▶ infer ─────────────▶ mailbox
+//!             source ─▶ [pace] ─▶ tap (number, time) ─┬─▶ scale ─▶ infer ─────────────▶ latest_frames
 //!                                                     ├─▶ gate (someone watches?) ─▶ JPEG ─▶ pictures
 //!                                                     └─▶ gate ─▶ encoder, a pipeline of its own ─▶ video
 //! ```
@@ -24,23 +24,23 @@ mod error;
 mod hints;
 mod images;
 mod listing;
-mod machine;
 mod needs;
 mod network;
 mod pace;
 mod pipeline;
+mod progress;
 pub mod scale;
 mod sinks;
 mod stamps;
+mod state_machine;
 mod stillness;
 mod supervisor;
 mod uri;
-mod watch;
 
 pub use auto::choose_auto;
 pub use config::{
-    BadBitrate, BadFps, Bitrate, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Patience,
-    Secret, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions, WhiteBalance,
+    BadBitrate, BadFps, Bitrate, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Secret,
+    Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions, WhiteBalance,
 };
 pub use devices::Encoding;
 pub use error::SourceError;
@@ -51,16 +51,16 @@ pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, Usb
 use crate::{
     camera::{CameraName, CameraStatus},
     geometry::Size,
-    mailbox,
+    latest_frames,
     pictures::Pictures,
     video::{Offer, Video},
 };
 use describe::Platform;
 use devices::Bus;
 use encoder::Encoder;
-use machine::{Driver, Ending, Limits, Machine};
-use pipeline::Plan;
+use pipeline::PipelineSpec;
 use stamps::Tap;
+use state_machine::{CameraStateMachine, Driver, Ending, Limits};
 use std::{
     fs,
     hash::{BuildHasher, Hasher, RandomState},
@@ -70,24 +70,24 @@ use std::{
     time::{Duration, Instant},
 };
 use supervisor::{Signal, Supervisor};
-use tokio::sync::watch as tokio_watch;
+use tokio::sync::watch;
 
 /// How long a camera on the network may take to answer.
 const CONTACT: Duration = Duration::from_secs(2);
 
 /// Where a camera's frames, pictures and state go.
 #[derive(Debug)]
-pub struct Outlet {
+pub struct SourceOutputs {
     /// The camera's name.
     pub camera: CameraName,
     /// Small pixels for the model.
-    pub frames: mailbox::Sender,
+    pub frames: latest_frames::Sender,
     /// JPEG pictures, encoded while someone watches.
     pub pictures: Arc<Pictures>,
     /// H.264, encoded while someone watches.
     pub video: Arc<Video>,
     /// What the API says of the camera. Frame numbers go on from the `frames` in it.
-    pub status: tokio_watch::Sender<CameraStatus>,
+    pub status: watch::Sender<CameraStatus>,
 }
 
 /// A running source; dropping it stops the source without waiting.
@@ -100,38 +100,38 @@ pub struct Handle {
 
 /// Starts the source of one camera, with pixels of the model's `input` size.
 ///
-/// Returns as soon as its thread runs; whether pictures come is in the outlet's status.
+/// Returns as soon as its thread runs; whether pictures come is in the outputs's status.
 ///
 /// # Errors
 /// What can be known before the pipeline runs: a missing file, an option that does not fit, GStreamer missing.
 /// [`SourceError::is_config`] tells whether trying again can help.
-pub fn spawn(config: Config, input: Size, outlet: Outlet) -> Result<Handle, SourceError> {
+pub fn spawn(config: Config, input: Size, outputs: SourceOutputs) -> Result<Handle, SourceError> {
     initialise()?;
     let config = resolved(config);
     check(&config)?;
-    let tap = Arc::new(Tap::new(outlet.status.borrow().frames, config.fps.map(Fps::interval)));
+    let tap = Arc::new(Tap::new(outputs.status.borrow().frames, config.fps.map(Fps::interval)));
     let platform = Platform::detect();
     let encoder = choose_encoder(&config, platform);
-    outlet.video.set_offer(match &encoder {
+    outputs.video.set_offer(match &encoder {
         Ok(encoder) => Offer::H264 { encoder: encoder.element() },
         Err(why) => Offer::None(why.clone()),
     });
-    let plan = Arc::new(Plan { frozen: frozen(&config), platform, encoder: encoder.ok(), input, tap, config });
+    let spec = Arc::new(PipelineSpec { frozen: frozen(&config), platform, encoder: encoder.ok(), input, tap, config });
     // What can be said of the pipeline now is checked now; a USB camera may be plugged in later.
-    if !matches!(plan.config.uri, SourceUri::Usb(_)) {
-        pipeline::parse(&plan.text()?)?;
+    if !matches!(spec.config.uri, SourceUri::Usb(_)) {
+        pipeline::parse(&spec.text()?)?;
     }
-    let limits = limits(&plan);
-    outlet.status.send_modify(|status| {
-        status.source = plan.config.uri.to_string();
+    let limits = limits(&spec);
+    outputs.status.send_modify(|status| {
+        status.source = spec.config.uri.to_string();
         status.stall_after = limits.stall;
     });
-    let (ending, driver) = (Ending::of(&plan.config.uri), driver(&plan.config.uri));
-    let machine = Machine::new(limits, ending, driver, jitter, Instant::now());
-    let camera = outlet.camera.clone();
+    let (ending, driver) = (Ending::of(&spec.config.uri), driver(&spec.config.uri));
+    let state_machine = CameraStateMachine::new(limits, ending, driver, jitter, Instant::now());
+    let camera = outputs.camera.clone();
     let (signals, inbox) = mpsc::channel();
     let (finished, done) = mpsc::channel();
-    let supervisor = Supervisor::new(plan, outlet, machine, signals.clone(), inbox);
+    let supervisor = Supervisor::new(spec, outputs, state_machine, signals.clone(), inbox);
     thread::Builder::new()
         .name(supervisor::thread_name("cam", camera.as_str()))
         .spawn(move || {
@@ -232,8 +232,8 @@ fn check_video(path: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-fn limits(plan: &Plan) -> Limits {
-    let config = &plan.config;
+fn limits(spec: &PipelineSpec) -> Limits {
+    let config = &spec.config;
     let interval = match (config.fps, &config.uri) {
         (Some(fps), _) => fps.interval(),
         (None, SourceUri::Images { .. }) => images::INTERVAL,
@@ -241,8 +241,8 @@ fn limits(plan: &Plan) -> Limits {
     };
     Limits {
         contact: matches!(config.uri, SourceUri::Rtsp(_) | SourceUri::Http(_)).then_some(CONTACT),
-        stall: Duration::from_millis(config.patience.stall_ms.into()).max(interval * 4),
-        frozen: plan.frozen,
+        stall: Duration::from_millis(config.timeouts.stall_ms.into()).max(interval * 4),
+        frozen: spec.frozen,
         ..Limits::default()
     }
 }
@@ -254,7 +254,7 @@ fn frozen(config: &Config) -> Option<Duration> {
         SourceUri::Rtsp(_) | SourceUri::Http(_) => 120_000,
         _ => 0,
     };
-    match config.patience.frozen_ms.unwrap_or(usual) {
+    match config.timeouts.frozen_ms.unwrap_or(usual) {
         0 => None,
         limit => Some(Duration::from_millis(limit.into())),
     }

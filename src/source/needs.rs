@@ -1,4 +1,4 @@
-//! What a source needs of the machine: the device or file behind its address, and GStreamer's elements.
+//! What a source needs of the state_machine: the device or file behind its address, and GStreamer's elements.
 
 use super::{
     SourceError,
@@ -27,7 +27,7 @@ const JETSON: &[&str] = &["nvvidconv", "nvv4l2decoder", "nvjpegenc"];
 /// The version of GStreamer.
 ///
 /// # Errors
-/// When it can not be used.
+/// When it cannot be used.
 pub fn gstreamer_version() -> Result<String, SourceError> {
     super::initialise()?;
     Ok(gstreamer::version_string().into())
@@ -36,7 +36,7 @@ pub fn gstreamer_version() -> Result<String, SourceError> {
 /// The elements that `sources` need here and that are not installed.
 ///
 /// # Errors
-/// When GStreamer can not be used.
+/// When GStreamer cannot be used.
 pub fn missing_elements<'a>(
     sources: impl Iterator<Item = &'a SourceUri>,
     on_jetson: bool,
@@ -70,7 +70,7 @@ fn elements_of(uri: &SourceUri) -> &'static [&'static str] {
     }
 }
 
-/// What `uri` names and the machine below `root` (`/`, or a fake one) does not have, in words; none when it is there,
+/// What `uri` names and the state_machine below `root` (`/`, or a fake one) does not have, in words; none when it is there,
 /// or can only be told by trying.
 pub fn missing_device(uri: &SourceUri, root: &Path) -> Option<String> {
     let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));

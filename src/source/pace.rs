@@ -2,7 +2,7 @@
 
 use super::{
     error::Fault,
-    pipeline::{Control, named, sink_pad},
+    pipeline::{PipelineCommand, named, sink_pad},
     uri::{AtEnd, Pace, SourceUri},
 };
 use gstreamer::{self as gst, prelude::*};
@@ -14,7 +14,7 @@ use std::sync::{
 
 /// Says when the first buffer waits before the pace-maker; sets its speed; and after each rewinding lets the first
 /// buffer come due when the last frame's time is over, or at once if it comes later than that.
-pub(super) fn keep(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<Control>) -> Result<(), Fault> {
+pub(super) fn keep(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<PipelineCommand>) -> Result<(), Fault> {
     let speed = match uri {
         SourceUri::File { pace: Pace::Times(speed), .. } => *speed,
         _ => 1.0,
@@ -28,7 +28,7 @@ pub(super) fn keep(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<C
         let Ok(mut rewinder) = rewinder.lock() else { return gst::PadProbeReturn::Ok };
         if let Some(buffer) = info.buffer() {
             if !primed.swap(true, Ordering::Relaxed) {
-                let _ = control.send(Control::Primed);
+                let _ = control.send(PipelineCommand::Primed);
             }
             if rewinds && let Some(keeper) = keeper.upgrade() {
                 rewinder.buffer(&keeper, buffer);
@@ -99,6 +99,6 @@ pub(super) fn rewind(pipeline: &gst::Pipeline) -> Result<(), Fault> {
     if sink_pad(&named::<gst::Element>(pipeline, "pace")?)?.push_event(seek) {
         Ok(())
     } else {
-        Err(Fault::passing("the file can not be played from its beginning again"))
+        Err(Fault::passing("the file cannot be played from its beginning again"))
     }
 }

@@ -1,22 +1,22 @@
-//! One attempt at a source: builds its pipeline, lets it run, takes it down, on a thread of its own, because a
+//! One run at a source: builds its pipeline, lets it run, takes it down, on a thread of its own, because a
 //! broken camera's driver may hold up any of these calls.
 
 use super::{
-    Outlet, SourceError,
+    SourceError, SourceOutputs,
     config::{Config, Fps},
     counter,
     describe::{self, Platform},
     devices,
-    encoder::{Encoder, Settings, VideoDesk},
+    encoder::{Encoder, Settings, VideoBranch},
     error::Fault,
     hints,
     images::{self, Feeder},
     network, pace,
-    sinks::{self, FrameDesk, WhenFull},
+    progress::Progress,
+    sinks::{self, FrameSink, WhenFull},
     stamps::{Tap, Verdict},
     stillness::{FrozenWatch, MotionWatch},
     uri::{Pace, SourceUri},
-    watch::Progress,
 };
 use crate::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -28,9 +28,9 @@ use std::{
     time::Duration,
 };
 
-/// What is built in every attempt.
+/// What is built in every run.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct PipelineSpec {
     pub config: Config,
     /// The model's input size.
     pub input: Size,
@@ -42,7 +42,7 @@ pub(super) struct Plan {
     pub frozen: Option<Duration>,
 }
 
-impl Plan {
+impl PipelineSpec {
     /// The pipeline in GStreamer's notation. A USB camera is looked for each time: its number may have changed.
     pub fn text(&self) -> Result<String, SourceError> {
         let camera = match &self.config.uri {
@@ -54,9 +54,9 @@ impl Plan {
     }
 }
 
-/// What happens in an attempt, told to the supervisor.
+/// What happens in an run, told to the supervisor.
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum PipelineEvent {
     /// The pipeline to be built.
     Described(String),
     /// The camera has answered.
@@ -65,91 +65,91 @@ pub(super) enum Happening {
     FirstFrame,
     /// Every sink has seen the end.
     EndOfStream,
-    /// It can not go on.
+    /// It cannot go on.
     Fault(Fault),
     /// It is taken down; nothing more will come.
     Closed,
 }
 
-/// What the attempt's thread is told.
+/// What the run's thread is told.
 #[derive(Debug)]
-pub(super) enum Control {
+pub(super) enum PipelineCommand {
     /// The first buffer waits before the pace-maker.
     Primed,
     Rewind,
     Close,
 }
 
-/// A running attempt, as the supervisor holds it.
+/// A running run, as the supervisor holds it.
 #[derive(Debug)]
-pub(super) struct Attempt {
-    control: mpsc::Sender<Control>,
+pub(super) struct PipelineRun {
+    control: mpsc::Sender<PipelineCommand>,
     pub progress: Arc<Progress>,
 }
 
-impl Attempt {
+impl PipelineRun {
     /// Starts the thread `name`; what happens is told to `tell`.
     pub fn start(
         name: String,
-        plan: Arc<Plan>,
-        outlet: &Outlet,
-        tell: impl Fn(Happening) + Clone + Send + Sync + 'static,
+        spec: Arc<PipelineSpec>,
+        outputs: &SourceOutputs,
+        tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let (control, orders) = mpsc::channel();
         let progress = Arc::new(Progress::default());
-        let video = plan.encoder.map(|encoder| {
-            let settings = Settings { encoder, options: plan.config.video, fps: plan.config.fps };
-            Arc::new(VideoDesk::new(outlet.camera.clone(), settings, plan.tap.clone(), outlet.video.clone()))
+        let video = spec.encoder.map(|encoder| {
+            let settings = Settings { encoder, options: spec.config.video, fps: spec.config.fps };
+            Arc::new(VideoBranch::new(outputs.camera.clone(), settings, spec.tap.clone(), outputs.video.clone()))
         });
-        let (frames, pictures) = (outlet.frames.clone(), outlet.pictures.clone());
-        let job = Job { plan, frames, pictures, video, progress: progress.clone() };
+        let (frames, pictures) = (outputs.frames.clone(), outputs.pictures.clone());
+        let job = Job { spec, frames, pictures, video, progress: progress.clone() };
         let own_control = control.clone();
         thread::Builder::new().name(name).spawn(move || {
             if let Err(fault) = job.run(own_control, &orders, tell.clone()) {
-                tell(Happening::Fault(fault));
+                tell(PipelineEvent::Fault(fault));
                 // The supervisor answers every fault with an order to close.
-                while !matches!(orders.recv(), Ok(Control::Close) | Err(_)) {}
+                while !matches!(orders.recv(), Ok(PipelineCommand::Close) | Err(_)) {}
             }
-            tell(Happening::Closed);
+            tell(PipelineEvent::Closed);
         })?;
         Ok(Self { control, progress })
     }
 
     /// Begins the file again.
     pub fn rewind(&self) {
-        let _ = self.control.send(Control::Rewind); // a thread that is gone has said so
+        let _ = self.control.send(PipelineCommand::Rewind); // a thread that is gone has said so
     }
 
-    /// Takes the pipeline down; [`Happening::Closed`] follows, unless a driver hangs.
+    /// Takes the pipeline down; [`PipelineEvent::Closed`] follows, unless a driver hangs.
     pub fn close(&self) {
         self.progress.close();
-        let _ = self.control.send(Control::Close);
+        let _ = self.control.send(PipelineCommand::Close);
     }
 }
 
 struct Job {
-    plan: Arc<Plan>,
-    frames: crate::mailbox::Sender,
+    spec: Arc<PipelineSpec>,
+    frames: crate::latest_frames::Sender,
     pictures: Arc<crate::pictures::Pictures>,
-    video: Option<Arc<VideoDesk>>,
+    video: Option<Arc<VideoBranch>>,
     progress: Arc<Progress>,
 }
 
 impl Job {
     fn run(
         self,
-        control: mpsc::Sender<Control>,
-        orders: &mpsc::Receiver<Control>,
-        tell: impl Fn(Happening) + Clone + Send + Sync + 'static,
+        control: mpsc::Sender<PipelineCommand>,
+        orders: &mpsc::Receiver<PipelineCommand>,
+        tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
     ) -> Result<(), Fault> {
-        self.plan.tap.reset();
-        let text = self.plan.text()?;
-        tell(Happening::Described(text.clone()));
+        self.spec.tap.reset();
+        let text = self.spec.text()?;
+        tell(PipelineEvent::Described(text.clone()));
         let pipeline = parse(&text)?;
-        listen(&pipeline, self.plan.config.uri.clone(), tell.clone());
-        network::prepare(&pipeline, &self.plan.config, {
+        listen(&pipeline, self.spec.config.uri.clone(), tell.clone());
+        network::prepare(&pipeline, &self.spec.config, {
             let tell = tell.clone();
-            move || tell(Happening::Contact)
+            move || tell(PipelineEvent::Contact)
         })?;
         self.wire(&pipeline, control, tell)?;
         let result = self.play(&pipeline, orders);
@@ -161,26 +161,26 @@ impl Job {
         result
     }
 
-    /// Connects the pipeline's named elements to the outlet.
+    /// Connects the pipeline's named elements to the outputs.
     fn wire(
         &self,
         pipeline: &gst::Pipeline,
-        control: mpsc::Sender<Control>,
-        tell: impl Fn(Happening) + Send + Sync + 'static,
+        control: mpsc::Sender<PipelineCommand>,
+        tell: impl Fn(PipelineEvent) + Send + Sync + 'static,
     ) -> Result<(), Fault> {
         let pace = pipeline.by_name("pace");
         let tap = named::<gst::Element>(pipeline, "tap")?;
-        number_at(&tap, pace.as_ref().unwrap_or(&tap), self.plan.tap.clone())?;
-        if matches!(&self.plan.config.uri, SourceUri::Test { pattern } if pattern == counter::NAME) {
-            counter::paint_at(&sink_pad(&tap)?, self.plan.tap.clone()); // after the numbering
+        number_at(&tap, pace.as_ref().unwrap_or(&tap), self.spec.tap.clone())?;
+        if matches!(&self.spec.config.uri, SourceUri::Test { pattern } if pattern == counter::NAME) {
+            counter::paint_at(&sink_pad(&tap)?, self.spec.tap.clone()); // after the numbering
         }
         if let Some(pace) = &pace {
-            pace::keep(pace, &self.plan.config.uri, control)?;
+            pace::keep(pace, &self.spec.config.uri, control)?;
         }
         let infer = named::<AppSink>(pipeline, "infer")?;
-        self.frame_desk().serve(&infer);
-        tell_first_buffer(&infer, move || tell(Happening::FirstFrame))?;
-        sinks::deliver_pictures(&named(pipeline, "pictures")?, self.plan.tap.clone(), self.pictures.clone());
+        self.frame_sink().serve(&infer);
+        tell_first_buffer(&infer, move || tell(PipelineEvent::FirstFrame))?;
+        sinks::deliver_pictures(&named(pipeline, "pictures")?, self.spec.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
         keep_gate(pipeline, "gate", move || pictures.wanted())?;
         if let Some(video) = &self.video {
@@ -188,39 +188,39 @@ impl Job {
             let video = video.clone();
             keep_gate(pipeline, "video-gate", move || video.wants_frames())?;
         }
-        if let SourceUri::Images { path, end } = &self.plan.config.uri {
-            let interval = self.plan.config.fps.map_or(images::INTERVAL, Fps::interval);
+        if let SourceUri::Images { path, end } = &self.spec.config.uri {
+            let interval = self.spec.config.fps.map_or(images::INTERVAL, Fps::interval);
             Feeder::new(path, *end, interval)?.feed(&named::<AppSrc>(pipeline, "source")?);
         }
         Ok(())
     }
 
-    fn frame_desk(&self) -> FrameDesk {
-        let config = &self.plan.config;
-        FrameDesk {
-            tap: self.plan.tap.clone(),
+    fn frame_sink(&self) -> FrameSink {
+        let config = &self.spec.config;
+        FrameSink {
+            tap: self.spec.tap.clone(),
             progress: self.progress.clone(),
-            mailbox: self.frames.clone(),
+            latest_frames: self.frames.clone(),
             when_full: match config.uri {
                 SourceUri::File { pace: Pace::Unlimited, .. } => WhenFull::Wait,
                 _ => WhenFull::Replace,
             },
-            frozen: self.plan.frozen.map(|_| FrozenWatch::default()),
+            frozen: self.spec.frozen.map(|_| FrozenWatch::default()),
             motion: config.motion.map(MotionWatch::new),
         }
     }
 
     /// Lets the pipeline run until it is to close.
-    fn play(&self, pipeline: &gst::Pipeline, orders: &mpsc::Receiver<Control>) -> Result<(), Fault> {
+    fn play(&self, pipeline: &gst::Pipeline, orders: &mpsc::Receiver<PipelineCommand>) -> Result<(), Fault> {
         // What keeps its own pace waits in PAUSED for its first buffer, so that this one comes due at PLAYING.
         let paced = pipeline.by_name("pace").is_some_and(|pace| pace.property::<bool>("sync"));
         start(pipeline, if paced { gst::State::Paused } else { gst::State::Playing })?;
         loop {
             match orders.recv() {
-                Ok(Control::Primed) if paced => start(pipeline, gst::State::Playing)?,
-                Ok(Control::Primed) => {}
-                Ok(Control::Rewind) => pace::rewind(pipeline)?,
-                Ok(Control::Close) | Err(_) => return Ok(()),
+                Ok(PipelineCommand::Primed) if paced => start(pipeline, gst::State::Playing)?,
+                Ok(PipelineCommand::Primed) => {}
+                Ok(PipelineCommand::Rewind) => pace::rewind(pipeline)?,
+                Ok(PipelineCommand::Close) | Err(_) => return Ok(()),
             }
         }
     }
@@ -252,7 +252,7 @@ pub(super) fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fau
 }
 
 /// Passes errors and the end of the stream on; everything else on the bus is dropped.
-fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(Happening) + Send + Sync + 'static) {
+fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(PipelineEvent) + Send + Sync + 'static) {
     let Some(bus) = pipeline.bus() else { return };
     let missing: Mutex<Option<String>> = Mutex::default();
     // The pipeline may repeat what its sinks said of one and the same end.
@@ -261,12 +261,12 @@ fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(Happening) + S
         match message.view() {
             gst::MessageView::Error(error) => {
                 let missing = missing.lock().ok().and_then(|mut missing| missing.take());
-                tell(Happening::Fault(hints::of_bus_error(error, missing.as_deref(), &uri)));
+                tell(PipelineEvent::Fault(hints::of_bus_error(error, missing.as_deref(), &uri)));
             }
             gst::MessageView::Eos(_) => {
                 let end = message.seqnum();
                 if last_end.lock().is_ok_and(|mut last| last.replace(end) != Some(end)) {
-                    tell(Happening::EndOfStream);
+                    tell(PipelineEvent::EndOfStream);
                 }
             }
             gst::MessageView::Element(element) => {

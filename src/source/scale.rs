@@ -11,8 +11,8 @@ use gstreamer_video::{VideoFormat, VideoInfo};
 #[derive(Debug)]
 pub struct Scaler {
     output: Size,
-    raw: Option<Chain>,
-    jpeg: Option<Chain>,
+    raw: Option<ScalePipeline>,
+    jpeg: Option<ScalePipeline>,
 }
 
 /// A picture to scale.
@@ -45,7 +45,7 @@ pub enum RawFormat {
 /// Why a picture could not be scaled.
 #[derive(Debug, thiserror::Error)]
 pub enum ScaleError {
-    /// The scaler can not be built here.
+    /// The scaler cannot be built here.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The bytes do not make a picture of the size given.
@@ -61,10 +61,10 @@ pub enum ScaleError {
         given: usize,
     },
     /// The picture has no pixels, or too many.
-    #[error("a picture of {0} can not be scaled: each side must be 1 to 32767 pixels")]
+    #[error("a picture of {0} cannot be scaled: each side must be 1 to 32767 pixels")]
     Size(Size),
     /// GStreamer refused the picture, for example a broken JPEG file.
-    #[error("the picture can not be read: {0}")]
+    #[error("the picture cannot be read: {0}")]
     Picture(String),
 }
 
@@ -72,7 +72,7 @@ impl Scaler {
     /// A scaler to `output`, the model's input size.
     ///
     /// # Errors
-    /// When GStreamer can not be used here.
+    /// When GStreamer cannot be used here.
     pub fn new(output: Size) -> Result<Self, ScaleError> {
         super::initialise()?;
         Ok(Self { output, raw: None, jpeg: None })
@@ -83,7 +83,7 @@ impl Scaler {
     /// # Errors
     /// When the picture is not what it says to be; the scaler can be used on.
     pub fn scale(&mut self, image: Image) -> Result<Pixels, ScaleError> {
-        let (chain, load) = match image {
+        let (pipeline, load) = match image {
             Image::Raw { format, size, data } => (slot(&mut self.raw, self.output, "")?, raw(format, size, data)?),
             Image::Jpeg(data) => {
                 let caps = gst::Caps::new_empty_simple("image/jpeg");
@@ -91,11 +91,11 @@ impl Scaler {
                 (slot(&mut self.jpeg, self.output, "jpegdec idct-method=islow ! ")?, load)
             }
         };
-        let result = chain.as_mut().map(|chain| chain.pass(load));
+        let result = pipeline.as_mut().map(|pipeline| pipeline.pass(load));
         match result {
             Some(Ok(pixels)) => Ok(pixels),
             Some(Err(problem)) => {
-                *chain = None; // an element that failed is not asked again
+                *pipeline = None; // an element that failed is not asked again
                 Err(ScaleError::Picture(problem))
             }
             None => Err(ScaleError::Picture("the scaler could not be built".into())),
@@ -109,10 +109,14 @@ struct Load {
     buffer: gst::Buffer,
 }
 
-/// The slot with a chain in it.
-fn slot<'a>(slot: &'a mut Option<Chain>, output: Size, decode: &str) -> Result<&'a mut Option<Chain>, SourceError> {
+/// The slot with a pipeline in it.
+fn slot<'a>(
+    slot: &'a mut Option<ScalePipeline>,
+    output: Size,
+    decode: &str,
+) -> Result<&'a mut Option<ScalePipeline>, SourceError> {
     if slot.is_none() {
-        *slot = Some(Chain::new(&format!(
+        *slot = Some(ScalePipeline::new(&format!(
             "{decode}{} ! appsink name=sink sync=false async=false",
             describe::scale(output)
         ))?);
@@ -162,14 +166,14 @@ fn raw(format: RawFormat, size: Size, data: Bytes) -> Result<Load, ScaleError> {
 /// Running elements, from a pad that this thread pushes into to a sink that it pulls from: a push comes back when the
 /// picture is through.
 #[derive(Debug)]
-struct Chain {
+struct ScalePipeline {
     pipeline: gst::Pipeline,
     source: gst::Pad,
     sink: AppSink,
     caps: Option<gst::Caps>,
 }
 
-impl Chain {
+impl ScalePipeline {
     fn new(text: &str) -> Result<Self, SourceError> {
         let refused = |message: &str| SourceError::Pipeline { pipeline: text.into(), message: message.into() };
         let elements =
@@ -179,9 +183,13 @@ impl Chain {
         let pipeline = gst::Pipeline::new();
         let source = gst::Pad::builder(gst::PadDirection::Src).name("picture").build();
         let linked = pipeline.add(&elements).is_ok() && source.link(&entry).is_ok();
-        let chain = Self { pipeline, source, sink, caps: None };
-        let started = linked && chain.pipeline.set_state(gst::State::Playing).is_ok();
-        if started && chain.source.set_active(true).is_ok() { Ok(chain) } else { Err(refused("it does not start")) }
+        let pipeline = Self { pipeline, source, sink, caps: None };
+        let started = linked && pipeline.pipeline.set_state(gst::State::Playing).is_ok();
+        if started && pipeline.source.set_active(true).is_ok() {
+            Ok(pipeline)
+        } else {
+            Err(refused("it does not start"))
+        }
     }
 
     fn pass(&mut self, load: Load) -> Result<Pixels, String> {
@@ -213,7 +221,7 @@ impl Chain {
     }
 }
 
-impl Drop for Chain {
+impl Drop for ScalePipeline {
     fn drop(&mut self) {
         let _ = self.source.set_active(false);
         let _ = self.pipeline.set_state(gst::State::Null);

@@ -1,14 +1,14 @@
-//! The two ends of a pipeline: small pixels for the mailbox, and JPEG pictures for those who watch.
+//! The two ends of a pipeline: small pixels for the latest_frames, and JPEG pictures for those who watch.
 
 use super::{
+    progress::Progress,
     stamps::Tap,
     stillness::{FrozenWatch, MotionWatch},
-    watch::Progress,
 };
 use crate::{
     frame::{Frame, Motion, Picture, Pixels},
     geometry::Size,
-    mailbox::{self, Room},
+    latest_frames,
     pictures::Pictures,
 };
 use bytes::Bytes;
@@ -30,10 +30,10 @@ pub(super) enum WhenFull {
 }
 
 /// What is done with the frames of a pipeline.
-pub(super) struct FrameDesk {
+pub(super) struct FrameSink {
     pub tap: Arc<Tap>,
     pub progress: Arc<Progress>,
-    pub mailbox: mailbox::Sender,
+    pub latest_frames: latest_frames::Sender,
     pub when_full: WhenFull,
     /// Set for sources that must not stand still to the pixel.
     pub frozen: Option<FrozenWatch>,
@@ -41,7 +41,7 @@ pub(super) struct FrameDesk {
     pub motion: Option<MotionWatch>,
 }
 
-impl FrameDesk {
+impl FrameSink {
     /// Takes every sample of `sink` from now on.
     pub fn serve(mut self, sink: &AppSink) {
         let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
@@ -65,13 +65,13 @@ impl FrameDesk {
             self.progress.change(arrived);
         }
         let motion = self.motion.as_mut().map_or(Motion::Unmeasured, |watch| watch.look(&pixels, arrived));
-        while self.when_full == WhenFull::Wait && self.mailbox.wait_for_room(Duration::from_millis(100)) == Room::None {
+        while self.when_full == WhenFull::Wait && !self.latest_frames.wait_until_taken(Duration::from_millis(100)) {
             self.progress.frame(Instant::now());
             if self.progress.is_closing() {
                 return Err(gst::FlowError::Flushing);
             }
         }
-        self.mailbox.put(Frame { stamp, source_size, pixels, motion, arrived });
+        self.latest_frames.put(Frame { stamp, source_size, pixels, motion, arrived });
         Ok(gst::FlowSuccess::Ok)
     }
 }

@@ -1,11 +1,11 @@
-//! The thread that looks after one camera: runs its [`Machine`], takes the steps it asks for, publishes its state.
+//! The thread that looks after one camera: runs its [`CameraStateMachine`], takes the steps it asks for, publishes its state.
 
 use super::{
-    Outlet,
-    machine::{Input, Machine, Step},
-    pipeline::{Attempt, Happening, Plan},
+    SourceOutputs,
+    pipeline::{PipelineEvent, PipelineRun, PipelineSpec},
+    progress::{FrameTimes, Rate},
+    state_machine::{Action, CameraStateMachine, Input},
     uri::SourceUri,
-    watch::{Rate, Seen},
 };
 use crate::camera::CameraState;
 use std::{
@@ -21,8 +21,8 @@ const REPORT: Duration = Duration::from_millis(500);
 /// What reaches the supervisor.
 #[derive(Debug)]
 pub(super) enum Signal {
-    /// Something happened in the attempt of this number.
-    Attempt(u64, Happening),
+    /// Something happened in the run of this number.
+    PipelineRun(u64, PipelineEvent),
     /// The owner wants the camera on.
     Enable,
     /// The owner wants the camera off.
@@ -33,14 +33,14 @@ pub(super) enum Signal {
 
 /// Everything the thread owns.
 pub(super) struct Supervisor {
-    plan: Arc<Plan>,
-    outlet: Outlet,
-    machine: Machine,
+    spec: Arc<PipelineSpec>,
+    outputs: SourceOutputs,
+    state_machine: CameraStateMachine,
     signals: mpsc::Receiver<Signal>,
     /// For the attempts; weak in spirit: the owner's handle decides when to stop.
     tell: mpsc::Sender<Signal>,
-    attempt: Option<Attempt>,
-    /// The number of the attempt, and its pipeline.
+    run: Option<PipelineRun>,
+    /// The number of the run, and its pipeline.
     number: u64,
     text: String,
     rate: Rate,
@@ -49,19 +49,19 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub fn new(
-        plan: Arc<Plan>,
-        outlet: Outlet,
-        machine: Machine,
+        spec: Arc<PipelineSpec>,
+        outputs: SourceOutputs,
+        state_machine: CameraStateMachine,
         tell: mpsc::Sender<Signal>,
         signals: mpsc::Receiver<Signal>,
     ) -> Self {
         Self {
-            plan,
-            outlet,
-            machine,
+            spec,
+            outputs,
+            state_machine,
             signals,
             tell,
-            attempt: None,
+            run: None,
             number: 0,
             text: String::new(),
             rate: Rate::default(),
@@ -71,27 +71,27 @@ impl Supervisor {
 
     /// Runs until told to stop; the pipeline is down then.
     pub fn run(mut self) {
-        self.take(Step::Open);
+        self.take(Action::Open);
         self.report();
         loop {
             match self.signals.recv_timeout(TICK) {
                 Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Ok(Signal::Enable) => self.feed(Input::Enable),
                 Ok(Signal::Disable) => self.feed(Input::Disable),
-                Ok(Signal::Attempt(number, Happening::Described(text))) if number == self.number => {
-                    tracing::info!(camera = %self.outlet.camera, pipeline = %text, "starting");
+                Ok(Signal::PipelineRun(number, PipelineEvent::Described(text))) if number == self.number => {
+                    tracing::info!(camera = %self.outputs.camera, pipeline = %text, "starting");
                     self.text = text;
                     self.report();
                 }
-                Ok(Signal::Attempt(number, happening)) if number == self.number => self.feed(match happening {
-                    Happening::Described(_) => continue, // above
-                    Happening::Contact => Input::Contact,
-                    Happening::FirstFrame => Input::FirstFrame,
-                    Happening::EndOfStream => Input::EndOfStream,
-                    Happening::Fault(fault) => Input::Fault(fault),
-                    Happening::Closed => Input::Closed,
+                Ok(Signal::PipelineRun(number, event)) if number == self.number => self.feed(match event {
+                    PipelineEvent::Described(_) => continue, // above
+                    PipelineEvent::Contact => Input::Contact,
+                    PipelineEvent::FirstFrame => Input::FirstFrame,
+                    PipelineEvent::EndOfStream => Input::EndOfStream,
+                    PipelineEvent::Fault(fault) => Input::Fault(fault),
+                    PipelineEvent::Closed => Input::Closed,
                 }),
-                Ok(Signal::Attempt(..)) => {} // from a pipeline that was left behind
+                Ok(Signal::PipelineRun(..)) => {} // from a pipeline that was left behind
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
             self.feed(Input::Tick(self.seen()));
@@ -102,48 +102,48 @@ impl Supervisor {
         self.shut();
     }
 
-    fn seen(&self) -> Seen {
-        self.attempt.as_ref().map(|attempt| attempt.progress.seen()).unwrap_or_default()
+    fn seen(&self) -> FrameTimes {
+        self.run.as_ref().map(|run| run.progress.seen()).unwrap_or_default()
     }
 
-    /// Gives `input` to the machine, takes its step, and tells everyone when the state has changed.
+    /// Gives `input` to the state_machine, takes its action, and tells everyone when the state has changed.
     fn feed(&mut self, input: Input) {
-        let (before, closed) = (self.machine.state(), matches!(input, Input::Closed));
+        let (before, closed) = (self.state_machine.state(), matches!(input, Input::Closed));
         if closed {
-            self.attempt = None;
+            self.run = None;
         }
-        if let Some(step) = self.machine.on(input, Instant::now()) {
-            self.take(step);
+        if let Some(action) = self.state_machine.on(input, Instant::now()) {
+            self.take(action);
         }
-        let after = self.machine.state();
+        let after = self.state_machine.state();
         if before != after {
             self.log(after);
             self.report();
         }
     }
 
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Open => self.open(),
-            Step::Rewind => self.attempt.iter().for_each(Attempt::rewind),
-            Step::Close => match &self.attempt {
-                Some(attempt) => attempt.close(),
+    fn take(&mut self, action: Action) {
+        match action {
+            Action::Open => self.open(),
+            Action::Rewind => self.run.iter().for_each(PipelineRun::rewind),
+            Action::Close => match &self.run {
+                Some(run) => run.close(),
                 None => self.feed(Input::Closed),
             },
-            Step::Abandon => {
-                let camera = &self.outlet.camera;
+            Action::Abandon => {
+                let camera = &self.outputs.camera;
                 tracing::error!(%camera, "the pipeline does not come down; its thread is left behind");
-                self.attempt = None;
+                self.run = None;
             }
-            Step::GiveUp => self.give_up(),
+            Action::GiveUp => self.give_up(),
         }
     }
 
     /// Asks for a restart of Argus' daemon, where that is wanted; the process is replaced by whoever watches the state.
     fn give_up(&mut self) {
-        self.attempt = None;
-        let camera = &self.outlet.camera;
-        let config = &self.plan.config;
+        self.run = None;
+        let camera = &self.outputs.camera;
+        let config = &self.spec.config;
         let (SourceUri::Csi { .. }, Some(path)) = (&config.uri, &config.argus_restart_request) else { return };
         match std::fs::write(path, format!("{camera}\n")) {
             Ok(()) => tracing::warn!(%camera, path = %path.display(), "asked for a restart of nvargus-daemon"),
@@ -155,33 +155,33 @@ impl Supervisor {
         self.number += 1;
         self.rate.reset();
         let (number, tell) = (self.number, self.tell.clone());
-        let tell = move |happening| {
-            let _ = tell.send(Signal::Attempt(number, happening)); // the supervisor may be gone
+        let tell = move |event| {
+            let _ = tell.send(Signal::PipelineRun(number, event)); // the supervisor may be gone
         };
-        let name = thread_name("pipe", self.outlet.camera.as_str());
-        match Attempt::start(name, self.plan.clone(), &self.outlet, tell) {
-            Ok(attempt) => self.attempt = Some(attempt),
+        let name = thread_name("pipe", self.outputs.camera.as_str());
+        match PipelineRun::start(name, self.spec.clone(), &self.outputs, tell) {
+            Ok(run) => self.run = Some(run),
             Err(error) => self.feed(Input::Fault(super::error::Fault::passing(format!("no thread: {error}")))),
         }
     }
 
     /// Takes the pipeline down and waits for it; whoever waits for this thread has the deadline.
     fn shut(&mut self) {
-        let Some(attempt) = self.attempt.take() else { return };
-        attempt.close();
+        let Some(run) = self.run.take() else { return };
+        run.close();
         while let Ok(signal) = self.signals.recv() {
-            if matches!(signal, Signal::Attempt(number, Happening::Closed) if number == self.number) {
+            if matches!(signal, Signal::PipelineRun(number, PipelineEvent::Closed) if number == self.number) {
                 return;
             }
         }
     }
 
     fn log(&self, state: CameraState) {
-        let (camera, error) = (&self.outlet.camera, self.machine.last_error().unwrap_or_default());
+        let (camera, error) = (&self.outputs.camera, self.state_machine.last_error().unwrap_or_default());
         match state {
             CameraState::Starting => {} // the pipeline is logged when it is known
             CameraState::Running => {
-                tracing::info!(%camera, size = self.plan.tap.size().map(tracing::field::display), "running");
+                tracing::info!(%camera, size = self.spec.tap.size().map(tracing::field::display), "running");
             }
             CameraState::Stalled | CameraState::Retrying => tracing::warn!(%camera, error, "{state}"),
             CameraState::Failed | CameraState::Stuck => tracing::error!(%camera, error, "{state}"),
@@ -191,16 +191,16 @@ impl Supervisor {
 
     fn report(&mut self) {
         self.reported = Instant::now();
-        let (state, frames, size) = (self.machine.state(), self.plan.tap.frames(), self.plan.tap.size());
+        let (state, frames, size) = (self.state_machine.state(), self.spec.tap.frames(), self.spec.tap.size());
         let fps = self.rate.look(self.reported, frames);
-        self.outlet.status.send_modify(|status| {
+        self.outputs.status.send_modify(|status| {
             status.state = state;
             status.fps = if state == CameraState::Running { fps } else { 0.0 };
             status.size = size.or(status.size);
             status.frames = frames;
-            status.restarts = self.machine.restarts();
-            status.recoveries = self.machine.recoveries();
-            status.last_error = self.machine.last_error().map(Into::into);
+            status.restarts = self.state_machine.restarts();
+            status.recoveries = self.state_machine.recoveries();
+            status.last_error = self.state_machine.last_error().map(Into::into);
             status.pipeline.clone_from(&self.text);
         });
     }

@@ -9,12 +9,12 @@ await run(async (page) => {
   await boxesDrawn(page, "gate");
   await plays(page, "gate", "H.264");
   await ask("lose the camera");
-  await page.waitForFunction(() => /Camera lost/.test(document.querySelector(".veil").textContent));
+  await page.waitForFunction(() => /Camera lost/.test(document.querySelector(".overlay").textContent));
   await page.waitForSelector("#cameras .fault");
   await shot(page, "camera-lost");
   await accessible(page);
   await ask("camera back");
-  await page.waitForSelector(".veil", { state: "hidden" });
+  await page.waitForSelector(".overlay", { state: "hidden" });
   await boxesDrawn(page, "gate");
   await plays(page, "gate", "H.264");
   const seen = await page.evaluate(watch, { camera: "gate", frames: 30 });

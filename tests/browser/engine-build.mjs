@@ -7,7 +7,7 @@ await run(async (page) => {
   await page.goto(url);
   await page.waitForSelector("#notice-progress:not([hidden])");
   await page.waitForFunction(() => /no detections yet/.test(document.querySelector(".numbers")?.textContent));
-  await page.waitForSelector(".veil", { state: "hidden" });
+  await page.waitForSelector(".overlay", { state: "hidden" });
   await shot(page, "engine-build");
   await accessible(page);
   await ask("engine ready");

@@ -47,7 +47,7 @@ await run(async (page, context) => {
   await plays(page, "front", "H.264");
   await plays(page, "yard", "JPEG");
   await page.selectOption("#video", "h264");
-  await page.waitForFunction(() => /No H\.264 video/.test(document.querySelector('.tile[data-camera="yard"] .veil').textContent));
+  await page.waitForFunction(() => /No H\.264 video/.test(document.querySelector('.tile[data-camera="yard"] .overlay').textContent));
   await plays(page, "front", "H.264");
   await shot(page, "no-h264");
   await accessible(page);

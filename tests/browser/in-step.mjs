@@ -19,7 +19,7 @@ await run(async (page) => {
     assert.deepEqual(wrong(seen), []);
     assert(seen.every(({ number }, index) => index === 0 || number > seen[index - 1].number), "the numbers do not grow");
     const [, latency] = facts.match(/(-?\d+) ms behind/);
-    assert(latency > -50 && latency < 3000, `${latency} ms behind can not be`); // wide: this machine does much else
+    assert(latency > -50 && latency < 3000, `${latency} ms behind cannot be`); // wide: this machine does much else
   }
   await shot(page, "in-step");
 });

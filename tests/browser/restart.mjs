@@ -11,12 +11,12 @@ await run(
     await plays(page, "front", "H.264");
     await ask("stop the daemon");
     await page.waitForSelector("#link[data-state=lost]");
-    await page.waitForFunction(() => /Connection lost/.test(document.querySelector(".veil").textContent));
+    await page.waitForFunction(() => /Connection lost/.test(document.querySelector(".overlay").textContent));
     await shot(page, "daemon-gone");
     await accessible(page);
     await ask("start the daemon");
     await page.waitForSelector("#link[data-state=live]");
-    await page.waitForSelector(".veil", { state: "hidden" });
+    await page.waitForSelector(".overlay", { state: "hidden" });
     await boxesDrawn(page, "front");
     await plays(page, "front", "H.264");
     await shot(page, "daemon-back");

@@ -17,10 +17,10 @@ await run(async (page) => {
   await accessible(page);
 
   await page.uncheck('#cameras [data-camera="front"] input[type=checkbox]');
-  await page.waitForFunction(() => /Switched off/.test(document.querySelector('.tile[data-camera="front"] .veil').textContent));
+  await page.waitForFunction(() => /Switched off/.test(document.querySelector('.tile[data-camera="front"] .overlay').textContent));
   await shot(page, "switched-off");
   await page.check('#cameras [data-camera="front"] input[type=checkbox]');
-  await page.waitForSelector('.tile[data-camera="front"] .veil', { state: "hidden" });
+  await page.waitForSelector('.tile[data-camera="front"] .overlay', { state: "hidden" });
   await boxesDrawn(page, "front");
 });
 

@@ -39,7 +39,7 @@ def main(port, width, height, fps, codec, user=None, password=None):
         factory.set_permissions(permissions)
     server.get_mount_points().add_factory("/live", factory)
     if server.attach(None) == 0:
-        sys.exit(f"can not listen on port {port}")
+        sys.exit(f"cannot listen on port {port}")
     print("ready", flush=True)
     GLib.MainLoop().run()
 

@@ -178,7 +178,7 @@ async fn rebinding_and_foreign_pages_are_refused() {
     };
     assert_eq!(post("http://evil.example").await, 403);
     assert_eq!(post("null").await, 403);
-    assert_eq!(post(daemon.url("").as_str()).await, 404); // let in; this daemon's models can not be changed
+    assert_eq!(post(daemon.url("").as_str()).await, 404); // let in; this daemon's models cannot be changed
     let upgrade = client()
         .get(daemon.url("/ws"))
         .header("origin", "http://evil.example")

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 /// Far more than any scenario takes, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Runs `tests/browser/SCENARIO.mjs` against `url`; `act` does what the scenario asks for.
 async fn scenario(name: &str, url: &str, mut act: impl AsyncFnMut(&str)) {
@@ -45,7 +45,7 @@ async fn scenario(name: &str, url: &str, mut act: impl AsyncFnMut(&str)) {
         .expect("node starts (set-up installs it)");
     let mut answers = node.stdin.take().unwrap();
     let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
-    let ended = timeout(PATIENCE, async {
+    let ended = timeout(TIMEOUT, async {
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some(words) = line.strip_prefix("do: ") {
                 act(words).await;
@@ -56,7 +56,7 @@ async fn scenario(name: &str, url: &str, mut act: impl AsyncFnMut(&str)) {
         }
         node.wait().await.unwrap()
     });
-    let status = ended.await.unwrap_or_else(|_| panic!("{name} is not done after {PATIENCE:?}"));
+    let status = ended.await.unwrap_or_else(|_| panic!("{name} is not done after {TIMEOUT:?}"));
     assert!(status.success(), "{name} failed: see above");
 }
 
@@ -86,7 +86,7 @@ impl Sight {
     /// Ends as by `systemctl stop`.
     fn stop(&mut self) {
         self.program.signal("TERM");
-        let (code, log) = tokio::task::block_in_place(|| self.program.wait_for_end(PATIENCE));
+        let (code, log) = tokio::task::block_in_place(|| self.program.wait_for_end(TIMEOUT));
         assert_eq!(code, Some(0), "{log}");
     }
 

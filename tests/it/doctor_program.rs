@@ -204,7 +204,7 @@ fn the_bundle_holds_what_helps_and_no_secrets() {
 #[test]
 fn the_findings_of_this_machine_have_fixes() {
     let daemon = &mut Daemon::spawn(&["doctor"]);
-    let (code, text) = daemon.wait_for_end(crate::program::PATIENCE);
+    let (code, text) = daemon.wait_for_end(crate::program::TIMEOUT);
     assert!(code.is_some_and(|code| code <= 2), "{text}");
     assert!(text.contains("onnx runtime") && text.contains("gstreamer"), "{text}");
     let lines: Vec<_> = text.lines().collect();

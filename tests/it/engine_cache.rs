@@ -1,5 +1,5 @@
 //! The engine cache with a simulated TensorRT that behaves as ONNX Runtime 1.11's does: it writes an engine in steps,
-//! not atomically and without looking at errors, and refuses a session when it can not read one back.
+//! not atomically and without looking at errors, and refuses a session when it cannot read one back.
 
 use crate::support::{again, role};
 use sightd::infer::cache::{Cache, Compiler, Failure, Key};
@@ -17,7 +17,7 @@ const BODY: usize = 1 << 20;
 
 /// Where the process is killed while it builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum CacheEvent {
     Start,
     FileMade,
     HeaderWritten,
@@ -25,13 +25,14 @@ enum Step {
     Written,
 }
 
-const STEPS: [Step; 5] = [Step::Start, Step::FileMade, Step::HeaderWritten, Step::HalfWritten, Step::Written];
+const STEPS: [CacheEvent; 5] =
+    [CacheEvent::Start, CacheEvent::FileMade, CacheEvent::HeaderWritten, CacheEvent::HalfWritten, CacheEvent::Written];
 
 /// A simulated TensorRT.
 #[derive(Default)]
 struct Simulated {
     /// Ends the process there, as the kernel does when memory runs out.
-    killed_at: Option<Step>,
+    killed_at: Option<CacheEvent>,
     /// Bytes of an engine, over the usual.
     extra: usize,
     builds: u32,
@@ -54,7 +55,7 @@ impl std::fmt::Display for SimulatedError {
 }
 
 impl Simulated {
-    fn step(&self, step: Step) {
+    fn step(&self, step: CacheEvent) {
         if self.killed_at == Some(step) {
             let _ = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
             std::thread::sleep(Duration::from_secs(60));
@@ -63,17 +64,17 @@ impl Simulated {
 
     fn build(&mut self, path: &Path) {
         self.builds += 1;
-        self.step(Step::Start);
+        self.step(CacheEvent::Start);
         let Ok(mut file) = File::create(path) else { return };
-        self.step(Step::FileMade);
+        self.step(CacheEvent::FileMade);
         let _ = file.write_all(MAGIC);
-        self.step(Step::HeaderWritten);
+        self.step(CacheEvent::HeaderWritten);
         let body = vec![7; BODY + self.extra];
         let (first, second) = body.split_at(body.len() / 2);
         let _ = file.write_all(first);
-        self.step(Step::HalfWritten);
+        self.step(CacheEvent::HalfWritten);
         let _ = file.write_all(second);
-        self.step(Step::Written);
+        self.step(CacheEvent::Written);
     }
 
     fn load(&mut self, path: &Path) -> Result<(), SimulatedError> {
@@ -151,7 +152,7 @@ fn every_part_of_the_key_counts() {
         Key { runtime: "1.10.0".into(), ..key("m") },
         Key { options: "trt_fp16_enable=0;".into(), ..key("m") },
         Key { board: "x86_64".into(), ..key("m") },
-        // The parts can not run into each other.
+        // The parts cannot run into each other.
         Key { model_sha256: "m8".into(), tensorrt: ".2.1".into(), ..key("m") },
     ];
     let names: std::collections::BTreeSet<String> = all.iter().map(Key::folder).collect();
@@ -214,7 +215,7 @@ fn a_damaged_engine_is_built_anew() {
 #[test]
 fn an_engine_that_is_whole_but_refused_is_built_anew_once() {
     let folder = tempfile::tempdir().unwrap();
-    // Sealed by a TensorRT of the same version number, yet not readable.
+    // FileDigest by a TensorRT of the same version number, yet not readable.
     Cache::new(folder.path()).open(&key("m"), &mut Simulated { extra: 1, ..Simulated::default() }).unwrap();
     assert_eq!(open(folder.path()), (1, 1));
     assert_eq!(open(folder.path()), (0, 1));

@@ -1,10 +1,10 @@
-//! What the daemon says of its execution providers, and how it leaves when it can not have what it was told to.
+//! What the daemon says of its execution providers, and how it leaves when it cannot have what it was told to.
 
 use crate::{
     infer::slow_model,
-    program::{Daemon, PATIENCE, reference_model, run_to_end},
+    program::{Daemon, TIMEOUT, reference_model, run_to_end},
     support::{
-        freeze::{Frozen, Place},
+        freeze::{FreezePoint, Frozen},
         root,
     },
 };
@@ -56,7 +56,7 @@ fn a_required_provider_that_is_not_compiled_in_is_exit_78() {
     let config = configuration(folder.path(), &reference_model(), &runtime);
     let (code, log) = run_to_end(&["run", "--config", &config]);
     assert_eq!(code, Some(78), "{log}");
-    let words = "runtime.require = \"tensorrt\", but it can not be had: TensorRT execution provider is not enabled in \
+    let words = "runtime.require = \"tensorrt\", but it cannot be had: TensorRT execution provider is not enabled in \
                  this build";
     assert!(log.contains(words), "{log}");
 }
@@ -72,7 +72,7 @@ fn a_run_beyond_its_deadline_is_exit_75() {
     assert!(log.contains("a run of the network takes longer than runtime.deadline = 100ms"), "{log}");
 }
 
-/// As when a driver does not answer: the thread is stopped inside a run, so that it can not be told to terminate either.
+/// As when a driver does not answer: the thread is stopped inside a run, so that it cannot be told to terminate either.
 #[test]
 fn a_run_that_never_returns_is_exit_75() {
     let folder = tempfile::tempdir().unwrap();
@@ -80,7 +80,7 @@ fn a_run_that_never_returns_is_exit_75() {
     let mut daemon = Daemon::spawn(&["run", "--config", &config]);
     daemon.wait_for_scene();
     loop {
-        let frozen = match Frozen::inference(daemon.id(), Place::Computing) {
+        let frozen = match Frozen::inference(daemon.id(), FreezePoint::Computing) {
             Ok(frozen) => frozen,
             Err(error) => return println!("left out: a_run_that_never_returns_is_exit_75 (ptrace: {error})"),
         };
@@ -89,8 +89,8 @@ fn a_run_that_never_returns_is_exit_75() {
         }
         frozen.let_go(); // it was stopped beside a run: before it, or after
     }
-    let (code, log) = daemon.wait_for_end(PATIENCE);
+    let (code, log) = daemon.wait_for_end(TIMEOUT);
     assert_eq!(code, Some(75), "{log}");
-    let words = "a run of the network takes longer than runtime.deadline = 3s and can not be ended: leaving";
+    let words = "a run of the network takes longer than runtime.deadline = 3s and cannot be ended: leaving";
     assert!(log.contains(words), "{log}");
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sightd::model::{
     eval::{
         EvalArgs, Resize,
-        dataset::{Dataset, Found},
+        dataset::{CocoResult, Dataset},
         evaluate,
         score::{Summary, score},
     },
@@ -35,7 +35,7 @@ fn assert_figures(summary: Summary, wanted: &Value, tolerance: f64, about: &str)
 fn a_synthetic_set_gets_the_figures_of_pycocotools() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval");
     let dataset = Dataset::read(&folder).unwrap();
-    let found: Vec<Found> = serde_json::from_reader(File::open(folder.join("found.json")).unwrap()).unwrap();
+    let found: Vec<CocoResult> = serde_json::from_reader(File::open(folder.join("found.json")).unwrap()).unwrap();
     let wanted: Value = serde_json::from_reader(File::open(folder.join("pycocotools.json")).unwrap()).unwrap();
     let scores = score(&dataset, &found);
     assert_figures(scores.summary, &wanted["all"], 1e-12, "all");
@@ -53,7 +53,7 @@ fn given_detections_of_coco_dev_get_the_reference_figures() {
         return;
     };
     let dataset = Dataset::read(&dataset).unwrap();
-    let found: Vec<Found> = serde_json::from_reader(GzDecoder::new(File::open(found).unwrap())).unwrap();
+    let found: Vec<CocoResult> = serde_json::from_reader(GzDecoder::new(File::open(found).unwrap())).unwrap();
     let summary = score(&dataset, &found).summary;
     let wanted = serde_json::json!({"ap": 0.2674, "ap50": 0.4105, "ap75": 0.2847, "ar100": 0.3456});
     assert_figures(summary, &wanted, 0.00005, "coco-dev");
@@ -70,11 +70,11 @@ fn given_detections_of_coco_dev_get_the_reference_figures() {
 #[test]
 fn a_perfect_answer_is_perfect_and_an_empty_one_is_not() {
     let dataset = Dataset::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval")).unwrap();
-    let found: Vec<Found> = dataset
+    let found: Vec<CocoResult> = dataset
         .annotations
         .iter()
         .filter(|object| object.iscrowd == 0)
-        .map(|o| Found { image_id: o.image_id, category_id: o.category_id, bbox: o.bbox, score: 0.9 })
+        .map(|o| CocoResult { image_id: o.image_id, category_id: o.category_id, bbox: o.bbox, score: 0.9 })
         .collect();
     let perfect = score(&dataset, &found).summary;
     assert!([perfect.ap, perfect.ap50, perfect.ap75, perfect.ar100].iter().all(|v| (v.unwrap() - 1.0).abs() < 1e-12));
@@ -145,7 +145,7 @@ fn both_resizes_take_png_and_classes_go_by_name() {
         assert_eq!((report.pictures, report.objects), (1, 1));
         assert_eq!(report.unknown_classes, ["gnome"]);
         assert!(report.to_string().contains("left out, unknown to the model: gnome"), "{report}");
-        let found: Vec<Found> = serde_json::from_reader(File::open(detections).unwrap()).unwrap();
+        let found: Vec<CocoResult> = serde_json::from_reader(File::open(detections).unwrap()).unwrap();
         assert_eq!(found.len(), report.detections);
         assert!(found.iter().all(|found| found.image_id == 1 && found.category_id == 7));
     }
@@ -155,7 +155,7 @@ fn both_resizes_take_png_and_classes_go_by_name() {
 fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
     let model = DefaultModel::new();
     for (from, to, says) in [
-        ("a.png", "b.png", "b.png\" can not be read: No such file"),
+        ("a.png", "b.png", "b.png\" cannot be read: No such file"),
         ("\"width\": 20", "\"width\": 21", "a.png\" has 20x30 pixels, instances.json says 21x30"),
         ("person", "troll", "knows none of the dataset's classes (troll, gnome)"),
         ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG picture"),

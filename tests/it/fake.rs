@@ -4,18 +4,18 @@ use image::{ImageFormat, Rgb, RgbImage};
 use jiff::Timestamp;
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
+    detect_queue::DetectQueue,
     detection::Detection,
     frame::{Picture, Stamp},
     geometry::{Rect, Size},
-    lane::Lane,
-    mailbox::{Desk, Mailroom, Next},
+    latest_frames::{FramesHandle, LatestFrames, Next},
     publish::{
         bus::{Bus, CameraFeed},
         http,
     },
     scene::{Scene, Timings},
-    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus, StoodInFor},
-    still::Seen,
+    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus, SubstituteFor},
+    still::DetectResult,
 };
 use std::{
     io::Cursor,
@@ -33,8 +33,8 @@ pub const SIZE: Size = Size::new(640, 360);
 /// A bus with an engine that is ready, served on a port of its own.
 pub struct Daemon {
     pub bus: Arc<Bus>,
-    pub lane: Lane,
-    desk: Desk,
+    pub detect_queue: DetectQueue,
+    frames_handle: FramesHandle,
     pub address: SocketAddr,
     stop: CancellationToken,
     server: JoinHandle<()>,
@@ -52,10 +52,10 @@ impl Daemon {
         let listener = TcpListener::bind((config.listen.ip(), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let (lane, desk) = still_engine();
-        let api = http::Api::new(bus.clone(), lane.clone(), config).unwrap();
+        let (detect_queue, frames_handle) = still_engine();
+        let api = http::Api::new(bus.clone(), detect_queue.clone(), config).unwrap();
         let server = tokio::spawn(http::serve(listener, api, stop.clone()));
-        Self { bus, lane, desk, address, stop, server }
+        Self { bus, detect_queue, frames_handle, address, stop, server }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -78,28 +78,28 @@ impl Daemon {
 
     /// Stops and waits until everything has ended.
     pub async fn stop(self) {
-        self.lane.close();
-        self.desk.close();
+        self.detect_queue.close();
+        self.frames_handle.close();
         self.stop.cancel();
         self.server.await.unwrap();
     }
 }
 
-/// A lane whose pictures all show [`seen_on`] them.
-fn still_engine() -> (Lane, Desk) {
-    let (mut mailroom, desk) = Mailroom::new();
-    let lane = Lane::default();
+/// A detect_queue whose pictures all show [`seen_on`] them.
+fn still_engine() -> (DetectQueue, FramesHandle) {
+    let (mut latest_frames, frames_handle) = LatestFrames::new();
+    let detect_queue = DetectQueue::default();
     thread::spawn({
-        let (lane, desk) = (lane.clone(), desk.clone());
-        move || lane.serve(&desk)
+        let (detect_queue, frames_handle) = (detect_queue.clone(), frames_handle.clone());
+        move || detect_queue.serve(&frames_handle)
     });
     thread::spawn(move || {
         loop {
-            match mailroom.next(Duration::from_secs(1)) {
+            match latest_frames.next(Duration::from_secs(1)) {
                 Next::Still(still) => {
                     let size = Size::new(still.picture.width(), still.picture.height());
                     let least = still.score.map_or(0.5, |score| score.get());
-                    let seen = Seen {
+                    let seen = DetectResult {
                         size,
                         decoding: still.decoding,
                         timings: Timings { infer: Duration::from_millis(18), ..Timings::default() },
@@ -114,7 +114,7 @@ fn still_engine() -> (Lane, Desk) {
             }
         }
     });
-    (lane, desk)
+    (detect_queue, frames_handle)
 }
 
 /// What the fake engine sees on every single picture.
@@ -153,7 +153,7 @@ fn engine() -> EngineInfo {
         model_sha256: "00".repeat(32),
         licence: Some("Apache-2.0".into()),
         source: Some("made up for a test".into()),
-        stands_in_for: Some(StoodInFor { name: "real-ssd".into(), difference: "made up".into() }),
+        stands_in_for: Some(SubstituteFor { name: "real-ssd".into(), difference: "made up".into() }),
         labels: ["background", "person", "bicycle", "", "dog"].map(String::from).as_slice().into(),
         input: Size::new(300, 300),
         runtime_version: "1.11.0".into(),

@@ -206,9 +206,9 @@ async fn pictures_flow_while_someone_watches() {
     }
     assert_eq!(front.pictures.viewers(), 2);
     drop((socket, mjpeg));
-    let patience = Instant::now() + Duration::from_secs(20);
+    let timeout = Instant::now() + Duration::from_secs(20);
     while front.pictures.wanted() {
-        assert!(Instant::now() < patience, "viewers that have gone are still counted");
+        assert!(Instant::now() < timeout, "viewers that have gone are still counted");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     feeder.abort();

@@ -3,7 +3,7 @@
 use crate::support::{coco_ssd, read_f32, shared, unread_model};
 use prost::Message;
 use sightd::{
-    infer::{Config, Engine, Remedy, Runtime, Watchdog},
+    infer::{Config, DeadlineMonitor, Engine, Remedy, Runtime},
     manifest::{Decode, Manifest, Model},
     model::onnx::{self, proto::Graph},
     status::{EnginePhase, ProviderState},
@@ -88,7 +88,7 @@ fn a_required_provider_that_is_missing_is_a_mistake_of_the_configuration() {
         Runtime::load(&config).unwrap().open(&config, &unread_model(&model, coco_ssd()), &|_| {}).err().unwrap();
     assert_eq!(error.remedy(), Remedy::Reconfigure);
     let text = error.to_string();
-    assert!(text.starts_with("runtime.require = \"tensorrt\", but it can not be had: "), "{text}");
+    assert!(text.starts_with("runtime.require = \"tensorrt\", but it cannot be had: "), "{text}");
     assert!(is_the_runtimes_word(&text), "{text}");
 }
 
@@ -115,10 +115,10 @@ fn a_model_that_can_not_serve_is_refused_in_words() {
     let Decode::Ssd { logits, .. } = &mut other_output.decode else { panic!("an SSD") };
     *logits = "scores".into();
     for (path, manifest, words) in [
-        (&truncated, &as_it_is, "truncated.onnx can not be used: "),
-        (&foreign, &as_it_is, "foreign.onnx can not be used: "),
-        (&empty, &as_it_is, "empty.onnx can not be used: "),
-        (&missing, &as_it_is, "missing.onnx can not be used: "),
+        (&truncated, &as_it_is, "truncated.onnx cannot be used: "),
+        (&foreign, &as_it_is, "foreign.onnx cannot be used: "),
+        (&empty, &as_it_is, "empty.onnx cannot be used: "),
+        (&missing, &as_it_is, "missing.onnx cannot be used: "),
         (&model, &wider, "the description says a tensor of f32 [1, 3, 300, 320]"),
         (&model, &renamed, "its input is called \"image\", the description says \"pixels\""),
         (&model, &other_output, "it has the outputs \"raw_boxes\", \"logits\"; \"scores\" is missing"),
@@ -160,7 +160,7 @@ fn a_run_that_takes_too_long_is_terminated() {
     let folder = tempfile::tempdir().unwrap();
     let model = slow_model(folder.path());
     let config: Config = toml::from_str("deadline = \"100 ms\"").unwrap();
-    let watchdog = Watchdog::start(|stuck| panic!("{stuck}")).unwrap();
+    let watchdog = DeadlineMonitor::start(|stuck| panic!("{stuck}")).unwrap();
     let runtime = Runtime::load(&config).unwrap().watched(watchdog);
     // The first run has the time of a build; the second of the warm-up does not.
     let error = runtime.open(&config, &model, &|_| {}).err().unwrap();

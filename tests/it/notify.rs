@@ -1,7 +1,7 @@
 //! The test plays systemd: it listens on the notification socket of a real daemon.
 
 use crate::support::{
-    freeze::{Frozen, Place},
+    freeze::{FreezePoint, Frozen},
     root,
 };
 use std::{
@@ -13,13 +13,13 @@ use std::{
 };
 
 /// A generous wait for one message; only a hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn start(folder: &Path, config: &str) -> (UnixDatagram, Child) {
     let (socket, file) = (folder.join("notify"), folder.join("config.toml"));
     fs::write(&file, config).unwrap();
     let systemd = UnixDatagram::bind(&socket).unwrap();
-    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    systemd.set_read_timeout(Some(TIMEOUT)).unwrap();
     let daemon = Command::new(env!("CARGO_BIN_EXE_sightd"))
         .args(["run", "--listen", "127.0.0.1:0", "--config"])
         .arg(&file)
@@ -65,7 +65,7 @@ fn the_watchdog_starves_while_the_pipeline_is_stuck() {
     let (systemd, mut daemon) = start(folder.path(), config);
     until(&systemd, "fps on cpu; 1 of 1 cameras running");
     // A stop within a run would be the engine's own watchdog's business.
-    let frozen = match Frozen::inference(daemon.id(), Place::Waiting) {
+    let frozen = match Frozen::inference(daemon.id(), FreezePoint::Waiting) {
         Ok(frozen) => frozen,
         Err(error) => {
             daemon.kill().unwrap();
@@ -82,7 +82,7 @@ fn the_watchdog_starves_while_the_pipeline_is_stuck() {
     }
 
     frozen.let_go();
-    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    systemd.set_read_timeout(Some(TIMEOUT)).unwrap();
     until(&systemd, "WATCHDOG=1");
     until(&systemd, "fps on cpu; 1 of 1 cameras running");
     assert!(Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap().success());

@@ -18,13 +18,13 @@ use std::{fs, path::Path};
 
 #[derive(Deserialize)]
 struct Reference {
-    pedestrian: Vec<Found>,
+    pedestrian: Vec<Row>,
     tflite: Quantised,
 }
 
 /// A detection of the original.
 #[derive(Deserialize)]
-struct Found {
+struct Row {
     /// Top, left, bottom, right in units of the picture.
     #[serde(rename = "box")]
     bbox: [f32; 4],
@@ -34,7 +34,7 @@ struct Found {
 
 #[derive(Deserialize)]
 struct Quantised {
-    detections: Vec<Found>,
+    detections: Vec<Row>,
     raw_boxes: Steps,
     logits: Steps,
 }

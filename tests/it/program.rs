@@ -18,11 +18,11 @@ pub fn reference_model() -> String {
 /// Runs the program to its end: exit code, and all it printed.
 pub fn run_to_end(arguments: &[&str]) -> (Option<i32>, String) {
     let mut daemon = Daemon::spawn(arguments);
-    daemon.wait_for_end(PATIENCE)
+    daemon.wait_for_end(TIMEOUT)
 }
 
 /// Longer than anything a test waits for takes, on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A running `sightd`; killed when dropped.
 pub struct Daemon {
@@ -85,7 +85,7 @@ impl Daemon {
             if let Some(found) = look() {
                 return found;
             }
-            assert!(start.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}: {}", self.log());
+            assert!(start.elapsed() < TIMEOUT, "{what} did not come within {TIMEOUT:?}: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -142,12 +142,12 @@ impl Daemon {
     }
 
     /// Waits for the end: exit code (none if a signal ended it), and all it printed.
-    pub fn wait_for_end(&mut self, patience: Duration) -> (Option<i32>, String) {
+    pub fn wait_for_end(&mut self, timeout: Duration) -> (Option<i32>, String) {
         let start = Instant::now();
         let status = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status,
-                None if start.elapsed() > patience => panic!("still running after {patience:?}: {}", self.log()),
+                None if start.elapsed() > timeout => panic!("still running after {timeout:?}: {}", self.log()),
                 None => std::thread::sleep(Duration::from_millis(20)),
             }
         };

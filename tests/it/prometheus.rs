@@ -3,7 +3,7 @@
 
 use crate::{
     board::FakeBoard,
-    program::{Daemon, PATIENCE, reference_model},
+    program::{Daemon, TIMEOUT, reference_model},
     support::{part, root},
 };
 use serde_json::Value;
@@ -28,7 +28,7 @@ struct Busy {
 }
 
 impl Busy {
-    /// Two cameras, of which one can not be reached, on a hot board; with clients, and a request for what is not there.
+    /// Two cameras, of which one cannot be reached, on a hot board; with clients, and a request for what is not there.
     fn start() -> Self {
         let (board, folder) = (FakeBoard::new(), tempfile::tempdir().unwrap());
         board.set("sys/class/thermal/thermal_zone1/temp", "98500");
@@ -56,7 +56,7 @@ impl Busy {
             if text.contains("sightd_limit_fps ") && text.contains("route=\"/metrics\"") {
                 return text;
             }
-            assert!(start.elapsed() < PATIENCE, "no limit:\n{text}");
+            assert!(start.elapsed() < TIMEOUT, "no limit:\n{text}");
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -155,7 +155,7 @@ impl Prometheus {
     fn wait_until_ready(&self) {
         let start = Instant::now();
         while !self.runtime.block_on(reqwest::get(format!("{}/-/ready", self.url))).unwrap().status().is_success() {
-            assert!(start.elapsed() < PATIENCE, "Prometheus does not become ready");
+            assert!(start.elapsed() < TIMEOUT, "Prometheus does not become ready");
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -178,7 +178,7 @@ impl Prometheus {
             if series.iter().filter_map(number).any(f64::is_finite) {
                 return series.clone();
             }
-            assert!(start.elapsed() < PATIENCE, "no data for {expression}: {data}");
+            assert!(start.elapsed() < TIMEOUT, "no data for {expression}: {data}");
             thread::sleep(Duration::from_millis(200));
         }
     }

@@ -45,7 +45,7 @@ fn cameras_come_and_go_without_touching_the_others() {
     daemon.wait_for_log("detection.score = 7");
     let stays = camera(&daemon, "stays").unwrap();
     assert_eq!((&stays["state"], &stays["restarts"]), (&Value::from("running"), &Value::from(0)));
-    assert_eq!(daemon.log().matches("can't be started").count(), 0);
+    assert_eq!(daemon.log().matches("cannot be started").count(), 0);
 }
 
 fn json(answer: (u16, String)) -> (u16, Value) {

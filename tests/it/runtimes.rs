@@ -186,7 +186,7 @@ fn libraries_that_will_not_do_are_refused_in_words() {
         (path("nowhere.so"), "nowhere.so: No such file or directory".to_owned()),
     ] {
         let error = refusal_of(&library);
-        assert!(error.starts_with("the chosen ONNX Runtime can not be used: runtime.library = "), "{error}");
+        assert!(error.starts_with("the chosen ONNX Runtime cannot be used: runtime.library = "), "{error}");
         assert!(error.contains(&words), "{error}");
     }
 }
@@ -258,7 +258,7 @@ fn an_order_without_the_cpu_and_one_that_ends_with_another() {
     assert_eq!(cuda.state, ProviderState::Disabled);
     assert_eq!(cuda.reason.as_deref(), Some("it stands after \"cpu\" in runtime.providers"));
     let error = open("providers = [\"cpu\"]\nrequire = \"cuda\"").err().unwrap().to_string();
-    assert_eq!(error, "runtime.require = \"cuda\", but it can not be had: it does not stand in runtime.providers");
+    assert_eq!(error, "runtime.require = \"cuda\", but it cannot be had: it does not stand in runtime.providers");
     let error = open("[tensorrt]\ntrt_fp16 = \"1\"").err().unwrap();
     assert_eq!(error.remedy(), Remedy::Reconfigure);
 }

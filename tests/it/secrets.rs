@@ -2,7 +2,7 @@
 //! program, they appear in nothing that it writes or answers, whatever goes wrong.
 
 use crate::{
-    program::{Daemon, PATIENCE, reference_model},
+    program::{Daemon, TIMEOUT, reference_model},
     support::part,
 };
 use std::{fs, process::Command, thread, time::Duration, time::Instant};
@@ -66,7 +66,7 @@ fn planted_secrets_are_in_no_log_answer_or_error() {
     let daemon = with_credentials(folder.path(), &["--config", config.to_str().unwrap()]);
     let start = Instant::now();
     while daemon.get("/readyz").0 != 200 || daemon.log().matches("127.0.0.1:9").count() < 3 {
-        assert!(start.elapsed() < PATIENCE, "{}", daemon.log());
+        assert!(start.elapsed() < TIMEOUT, "{}", daemon.log());
         thread::sleep(Duration::from_millis(50));
     }
     let mut answers = Vec::new();

@@ -123,7 +123,7 @@ fn what_holds_no_library_for_this_machine_is_named() {
         (home.zip("gpu.whl", &[module]), "only as a module of Python; sightd needs the C library"),
         (home.zip("old.zip", &[("lib/libonnxruntime.so", &foreign)]), "has ONNX Runtime for machine 8 of the ELF"),
         (home.file("cut.so", &library()[..1 << 20]), "is cut off: 1048576 bytes of "),
-        ("/nowhere/libonnxruntime.so".to_owned(), "can not be read: No such file or directory"),
+        ("/nowhere/libonnxruntime.so".to_owned(), "cannot be read: No such file or directory"),
     ] {
         let said = home.refused(&[&file]);
         assert!(said.contains(words), "{file}: {said}");
@@ -135,7 +135,7 @@ fn a_file_that_is_no_library_is_refused() {
     let home = Home::new();
     let program = fs::read(env!("CARGO_BIN_EXE_sightd")).unwrap();
     let said = home.refused(&[&home.zip("x.zip", &[("libonnxruntime.so", &program)])]);
-    assert!(said.contains("the chosen ONNX Runtime can not be used: "), "{said}");
+    assert!(said.contains("the chosen ONNX Runtime cannot be used: "), "{said}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn addresses_are_fetched_and_checked() {
     let address = served_once(&file);
     for (from, words) in [
         (address.as_str(), "over http:// anybody can change what arrives: add --sha256"),
-        ("ftp://127.0.0.1/x.tgz", "can not fetch over ftp://, only https:// and http://"),
+        ("ftp://127.0.0.1/x.tgz", "cannot fetch over ftp://, only https:// and http://"),
         ("https://127.0.0.1:1/x.tgz", "curl could not fetch https://127.0.0.1:1/x.tgz"),
     ] {
         let said = home.refused(&[from]);

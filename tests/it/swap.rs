@@ -1,7 +1,7 @@
 //! The model changes while the daemon serves: by POST /model and by SIGHUP, and not when the new one is broken.
 
 use crate::{
-    program::{Daemon, PATIENCE, reference_model},
+    program::{Daemon, TIMEOUT, reference_model},
     support::{is_long, part},
 };
 use futures_util::StreamExt;
@@ -84,7 +84,7 @@ async fn serving(daemon: &Daemon) -> String {
 }
 
 /// One scene as it came in.
-struct Seen {
+struct SceneSummary {
     at: Instant,
     model: String,
     seq: u64,
@@ -93,12 +93,12 @@ struct Seen {
 }
 
 /// A WebSocket of the daemon, and the scenes that came over it.
-struct Watcher {
+struct SceneReader {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    seen: Vec<Seen>,
+    seen: Vec<SceneSummary>,
 }
 
-impl Watcher {
+impl SceneReader {
     async fn new(daemon: &Daemon) -> Self {
         let (socket, _) = connect_async(daemon.url().replace("http://", "ws://") + "/ws").await.unwrap();
         Self { socket, seen: Vec::new() }
@@ -107,13 +107,13 @@ impl Watcher {
     /// Collects scenes until there are `count` of the model `name`.
     async fn watch(&mut self, count: usize, name: &str) {
         while self.seen.iter().filter(|scene| scene.model == name).count() < count {
-            let message = timeout(PATIENCE, self.socket.next()).await.unwrap().unwrap().unwrap();
+            let message = timeout(TIMEOUT, self.socket.next()).await.unwrap().unwrap().unwrap();
             let Message::Text(text) = message else { continue };
             let message: Value = serde_json::from_str(&text).unwrap();
             let Some(seq) = message["seq"].as_u64() else { continue };
             let model = message["model"].as_str().unwrap().to_owned();
             let run = Duration::from_secs_f64(message["timings_ms"]["infer"].as_f64().unwrap() / 1e3);
-            self.seen.push(Seen { at: Instant::now(), model, seq, run });
+            self.seen.push(SceneSummary { at: Instant::now(), model, seq, run });
         }
     }
 }
@@ -141,13 +141,13 @@ async fn a_model_takes_over_under_load_and_exactly_once() {
 
 /// Changes the model from `old` to `new`, and gives the scenes around the change: at least thirty of the old one first,
 /// thirty of the new one at the end.
-async fn swap(daemon: &Daemon, old: &str, new: &str) -> Vec<Seen> {
-    let mut watcher = Watcher::new(daemon).await;
-    watcher.watch(30, old).await;
+async fn swap(daemon: &Daemon, old: &str, new: &str) -> Vec<SceneSummary> {
+    let mut reader = SceneReader::new(daemon).await;
+    reader.watch(30, old).await;
     let to = json!({"name": new});
-    let ((status, engine), ()) = tokio::join!(change(daemon, &to), watcher.watch(30, new));
+    let ((status, engine), ()) = tokio::join!(change(daemon, &to), reader.watch(30, new));
     assert_eq!((status, engine["model"].as_str()), (200, Some(new)), "{engine}");
-    let seen = watcher.seen;
+    let seen = reader.seen;
     assert!(seen.is_sorted_by(|a, b| a.seq < b.seq));
     let changes = seen.windows(2).filter(|pair| pair[0].model != pair[1].model).count();
     assert_eq!((changes, seen[0].model.as_str()), (1, old));
@@ -178,9 +178,9 @@ async fn a_model_that_can_not_serve_leaves_the_old_one() {
         assert!(problem["detail"].as_str().unwrap().contains(words), "{body}: {problem}");
         assert_eq!(serving(&daemon).await, "one");
     }
-    let mut watcher = Watcher::new(&daemon).await;
-    watcher.watch(5, "one").await;
-    assert_eq!(watcher.seen.len(), 5, "scenes of no other model come");
+    let mut reader = SceneReader::new(&daemon).await;
+    reader.watch(5, "one").await;
+    assert_eq!(reader.seen.len(), 5, "scenes of no other model come");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! scripts/symbols.sh: what the Nano lacks is named. Tried on this build of sightd, made for this machine.
+//! scripts/symbols.sh: what the Nano lacks is named. ProbeResult on this build of sightd, made for this machine.
 
 use crate::support::root;
 use std::{fs, process::Command};

@@ -37,7 +37,7 @@ fn a_sound_board_is_read() {
     assert_eq!((zone.name.as_str(), margin, zone.critical_celsius), ("CPU-therm", 59.0, Some(102.0)));
     assert_eq!(status.cooling.iter().map(|device| device.name.as_str()).collect::<Vec<_>>(), ["cpu-balanced"]);
     let gpu = status.gpu.unwrap();
-    assert_eq!((gpu.load, gpu.clock_hz, gpu.most_hz), (Some(0.356), Some(614_400_000), Some(921_600_000)));
+    assert_eq!((gpu.load, gpu.clock_hz, gpu.max_hz), (Some(0.356), Some(614_400_000), Some(921_600_000)));
     let power = status.power.unwrap();
     assert_eq!((power.watts, power.volts), (Some(4.87), Some(5.112)));
     assert_eq!(status.fan.unwrap().duty, 0.4);

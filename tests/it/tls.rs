@@ -71,5 +71,5 @@ fn a_certificate_that_is_not_there_is_a_mistake() {
     let tls = TlsConfig { cert: "/nowhere/cert.pem".into(), key: "/nowhere/key.pem".into() };
     let config = Config { tls: Some(tls), ..Config::default() };
     let refusal = sightd::publish::http::Api::new(Arc::default(), Default::default(), &config).err().unwrap();
-    assert!(refusal.to_string().starts_with("can't read /nowhere/cert.pem"), "{refusal}");
+    assert!(refusal.to_string().starts_with("cannot read /nowhere/cert.pem"), "{refusal}");
 }

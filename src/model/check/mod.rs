@@ -29,9 +29,9 @@ pub struct Range {
     /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its smallest value.
-    pub least: f32,
+    pub min: f32,
     /// Its largest value.
-    pub most: f32,
+    pub max: f32,
 }
 
 /// The largest difference of one output to the given one.
@@ -91,9 +91,9 @@ pub fn self_check(written: &Written) -> Result<Checked, CheckError> {
         if !tensor.data.iter().all(|v| v.is_finite()) {
             return Err(CheckError::NotFinite(name.to_owned()));
         }
-        let least = tensor.data.iter().copied().fold(f32::INFINITY, f32::min);
-        let most = tensor.data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        outputs.push(Range { name: name.to_owned(), shape: tensor.shape.to_vec(), least, most });
+        let min = tensor.data.iter().copied().fold(f32::INFINITY, f32::min);
+        let max = tensor.data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        outputs.push(Range { name: name.to_owned(), shape: tensor.shape.to_vec(), min, max });
     }
     decode_once(&written.model.manifest, &*engine)?;
     Ok(Checked { runtime: runtime.version().to_owned(), outputs })

@@ -10,9 +10,9 @@ use std::{
 /// Why a folder is no usable dataset.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// The description can not be read.
+    /// The description cannot be read.
     #[error(
-        "the dataset's {path:?} can not be read: {error}; a dataset is a folder with instances.json (COCO form) and images/"
+        "the dataset's {path:?} cannot be read: {error}; a dataset is a folder with instances.json (COCO form) and images/"
     )]
     Unreadable {
         /// The file.
@@ -103,7 +103,7 @@ pub struct Annotation {
 
 /// A detection in COCO's results form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct CocoResult {
     /// The picture.
     pub image_id: u64,
     /// The dataset's class.
@@ -118,7 +118,7 @@ impl Dataset {
     /// Reads `folder/instances.json`.
     ///
     /// # Errors
-    /// When it can not be read, is no COCO JSON, or its numbers do not fit together.
+    /// When it cannot be read, is no COCO JSON, or its numbers do not fit together.
     pub fn read(folder: &Path) -> Result<Self, DatasetError> {
         let path = folder.join("instances.json");
         let json = fs::read(&path).map_err(|error| DatasetError::Unreadable { path: path.clone(), error })?;

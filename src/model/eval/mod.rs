@@ -1,24 +1,24 @@
 //! `sightd model eval`: how well a model finds what is labelled, by COCO's rules.
 //!
 //! ```text
-//!  dataset ─▶ look (engines side by side, one picture each) ─Found─▶ score ─▶ report
+//!  dataset ─▶ look (engines side by side, one picture each) ─CocoResult─▶ score ─▶ report
 //! ```
 
 pub mod dataset;
-mod look;
 mod report;
+mod runner;
 pub mod score;
 
-pub use look::LookError;
 pub use report::Report;
+pub use runner::RunnerError;
 
 use super::find;
 use crate::infer::{self, Build, Runtime};
 use crate::manifest::Model;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use dataset::{Dataset, Found};
-use look::{Looked, Looker};
+use dataset::{CocoResult, Dataset};
+use runner::{DatasetDetections, DatasetRunner};
 use std::{
     fs::File,
     io::{BufWriter, Write},
@@ -90,7 +90,7 @@ pub fn run_eval(args: &EvalArgs, out: &mut dyn Write) -> anyhow::Result<()> {
 /// Takes the dataset through the model and compares.
 ///
 /// # Errors
-/// When the dataset or model can not be read, they share no class, a picture is missing or broken, or the network
+/// When the dataset or model cannot be read, they share no class, a picture is missing or broken, or the network
 /// fails.
 pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
     let mut dataset = Dataset::read(&args.dataset)?;
@@ -106,9 +106,9 @@ pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
         unknown.join(", ")
     );
     let started = Instant::now();
-    let Looked { found, provider } = look(args, &dataset, &model)?;
+    let DatasetDetections { found, provider } = look(args, &dataset, &model)?;
     if let Some(path) = &args.detections {
-        write(&found, path).with_context(|| format!("can not write the detections to {path:?}"))?;
+        write(&found, path).with_context(|| format!("cannot write the detections to {path:?}"))?;
     }
     let scores = score::score(&dataset, &found);
     Ok(Report {
@@ -127,7 +127,7 @@ pub fn evaluate(args: &EvalArgs) -> anyhow::Result<Report> {
 }
 
 /// Takes the pictures through the model, on as many engines as the machine or the user has use for.
-fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<Looked> {
+fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<DatasetDetections> {
     let mut config = infer::Config::default();
     let runtime = Runtime::load(&config)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -137,11 +137,12 @@ fn look(args: &EvalArgs, dataset: &Dataset, model: &Model) -> anyhow::Result<Loo
         (None, Build::CpuOnly) => cores.min(dataset.images.len()),
     };
     config.threads = Some(i64::try_from((cores / jobs).max(1))?.try_into().map_err(anyhow::Error::msg)?);
-    let looker = Looker { runtime, config, model, dataset, folder: args.dataset.join("images"), resize: args.resize };
-    Ok(looker.look_at_all(jobs)?)
+    let runner =
+        DatasetRunner { runtime, config, model, dataset, folder: args.dataset.join("images"), resize: args.resize };
+    Ok(runner.run(jobs)?)
 }
 
-fn write(found: &[Found], path: &Path) -> anyhow::Result<()> {
+fn write(found: &[CocoResult], path: &Path) -> anyhow::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     serde_json::to_writer(&mut file, found)?;
     Ok(file.flush()?)

@@ -5,7 +5,7 @@
 //! are ignored, and so are detections that match them, or match nothing and have another size themselves. Precision
 //! is made monotonic and read at 101 recalls.
 
-use super::dataset::{Annotation, Dataset, Found};
+use super::dataset::{Annotation, CocoResult, Dataset};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ const IOUS: usize = 10;
 /// Points of recall: 0.00, 0.01, ..., 1.00.
 const RECALLS: usize = 101;
 /// How many detections of a picture and class count at most.
-const MOST_DETECTIONS: usize = 100;
+const MAX_DETECTIONS: usize = 100;
 
 /// What the figures are about: objects of some size, and how many detections of each picture and class count.
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     /// Smallest and largest area, both included, in square pixels.
     area: (f64, f64),
-    most: usize,
+    max_detections: usize,
 }
 
 const ALL: (f64, f64) = (0.0, 1e10);
 const SETTINGS: [Setting; 6] = [
-    Setting { area: ALL, most: MOST_DETECTIONS },
-    Setting { area: ALL, most: 1 },
-    Setting { area: ALL, most: 10 },
-    Setting { area: (0.0, 1024.0), most: MOST_DETECTIONS },
-    Setting { area: (1024.0, 9216.0), most: MOST_DETECTIONS },
-    Setting { area: (9216.0, 1e10), most: MOST_DETECTIONS },
+    Setting { area: ALL, max_detections: MAX_DETECTIONS },
+    Setting { area: ALL, max_detections: 1 },
+    Setting { area: ALL, max_detections: 10 },
+    Setting { area: (0.0, 1024.0), max_detections: MAX_DETECTIONS },
+    Setting { area: (1024.0, 9216.0), max_detections: MAX_DETECTIONS },
+    Setting { area: (9216.0, 1e10), max_detections: MAX_DETECTIONS },
 ];
 
 /// COCO's twelve figures, each the mean over classes (and IoU 0.50..0.95 where the name has no number); `None` where
@@ -82,7 +82,7 @@ pub struct Scores {
 
 /// Compares `found` with the dataset's annotations. Detections of pictures or categories that the dataset does not
 /// have are left out.
-pub fn score(dataset: &Dataset, found: &[Found]) -> Scores {
+pub fn score(dataset: &Dataset, found: &[CocoResult]) -> Scores {
     let mut pictures = collect(dataset, found);
     let per_class: Vec<[Option<Curves>; SETTINGS.len()]> = dataset
         .categories
@@ -106,11 +106,11 @@ pub fn score(dataset: &Dataset, found: &[Found]) -> Scores {
 #[derive(Default)]
 struct Boxes<'a> {
     objects: Vec<&'a Annotation>,
-    found: Vec<&'a Found>,
+    found: Vec<&'a CocoResult>,
 }
 
 /// By category, then by picture.
-fn collect<'a>(dataset: &'a Dataset, found: &'a [Found]) -> BTreeMap<u32, BTreeMap<u64, Boxes<'a>>> {
+fn collect<'a>(dataset: &'a Dataset, found: &'a [CocoResult]) -> BTreeMap<u32, BTreeMap<u64, Boxes<'a>>> {
     let mut boxes: BTreeMap<u32, BTreeMap<u64, Boxes>> = BTreeMap::new();
     for object in &dataset.annotations {
         boxes.entry(object.category_id).or_default().entry(object.image_id).or_default().objects.push(object);
@@ -126,7 +126,7 @@ fn collect<'a>(dataset: &'a Dataset, found: &'a [Found]) -> BTreeMap<u32, BTreeM
 /// [`Boxes`] with the detections by falling score and their overlaps with the objects.
 struct Picture<'a> {
     objects: Vec<&'a Annotation>,
-    found: Vec<&'a Found>,
+    found: Vec<&'a CocoResult>,
     /// `overlaps[d][o]` of detection `d` and object `o`.
     overlaps: Vec<Vec<f64>>,
 }
@@ -134,7 +134,7 @@ struct Picture<'a> {
 impl<'a> Picture<'a> {
     fn new(Boxes { objects, mut found }: Boxes<'a>) -> Self {
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
-        found.truncate(MOST_DETECTIONS);
+        found.truncate(MAX_DETECTIONS);
         let overlaps =
             found.iter().map(|found| objects.iter().map(|object| overlap(found, object)).collect()).collect();
         Self { objects, found, overlaps }
@@ -142,7 +142,7 @@ impl<'a> Picture<'a> {
 }
 
 /// Intersection over union; over the detection's own area if the object is a crowd.
-fn overlap(found: &Found, object: &Annotation) -> f64 {
+fn overlap(found: &CocoResult, object: &Annotation) -> f64 {
     let (d, o) = (found.bbox, object.bbox);
     let side = |i: usize| (d[i] + d[i + 2]).min(o[i] + o[i + 2]) - d[i].max(o[i]);
     let (width, height) = (side(0), side(1));
@@ -199,7 +199,7 @@ fn curves(pictures: &[Picture], setting: Setting) -> Option<Curves> {
             picture
                 .found
                 .iter()
-                .take(setting.most)
+                .take(setting.max_detections)
                 .enumerate()
                 .map(|(d, found)| Judged { score: found.score, outcomes: std::array::from_fn(|t| taken[t][d]) }),
         );

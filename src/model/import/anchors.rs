@@ -15,7 +15,7 @@ const TOLERANCE_QUANTISED: f32 = 0.02;
 
 /// The generator's parameters.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundAnchors {
     /// What goes into the manifest.
     pub anchors: Anchors,
     /// Largest difference to the file's own anchors in units of the picture; `None` when it holds none.
@@ -26,21 +26,21 @@ pub struct Found {
 ///
 /// # Errors
 /// [`Fault::Anchors`] when the generator cannot make them.
-pub fn find(graph: &Graph, layout: &Layout) -> Result<Found, Fault> {
+pub fn find(graph: &Graph, layout: &Layout) -> Result<FoundAnchors, Fault> {
     let own: Vec<Own<'_>> = graph.constants().filter_map(|(_, c)| Own::of(c, layout.anchors())).collect();
-    let mut best: Option<Found> = None;
+    let mut best: Option<FoundAnchors> = None;
     let mut nearest = f32::INFINITY;
     for interpolated in [Interpolated::Last, Interpolated::Second] {
         let anchors = spec(layout, interpolated)?;
         if own.is_empty() {
-            return Ok(Found { anchors, difference: None });
+            return Ok(FoundAnchors { anchors, difference: None });
         }
         let ours = generate(&anchors).map_err(|e| Fault::Anchors(e.to_string()))?;
         for (difference, tolerance) in own.iter().map(|own| (own.difference(&ours), own.tolerance)) {
             nearest = nearest.min(difference);
             let better = best.as_ref().and_then(|b| b.difference).is_none_or(|b| difference < b);
             if difference <= tolerance && better {
-                best = Some(Found { anchors: anchors.clone(), difference: Some(difference) });
+                best = Some(FoundAnchors { anchors: anchors.clone(), difference: Some(difference) });
             }
         }
     }

@@ -43,7 +43,7 @@ pub enum Quantisation {
     None,
     /// `q * scale + min`, in 32-bit floats (TensorFlow.js).
     ScaleMin {
-        /// Step between two values.
+        /// Layer between two values.
         scale: f32,
         /// Value of `q` = 0.
         min: f32,

@@ -1,6 +1,6 @@
 //! Writes a [`Network`] as an ONNX graph: the contract of every SSD.
 
-use super::network::{Conv, Head, Network, Op, Pool, Step, Weights};
+use super::network::{Conv, Head, Layer, Network, Op, Pool, Weights};
 use crate::model::onnx::{self, proto};
 
 /// Name of the input in every imported graph: `[1, 3, height, width]`.
@@ -57,7 +57,7 @@ impl Names {
     }
 }
 
-fn emit_step(emitted: &mut Emitted, step: Step, names: &Names) {
+fn emit_step(emitted: &mut Emitted, step: Layer, names: &Names) {
     let output = names.of(&step.name);
     let (op, inputs, attributes) = match step.op {
         Op::Conv(conv) => {

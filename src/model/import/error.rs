@@ -106,12 +106,12 @@ pub enum Fault {
         classes: usize,
     },
     /// More than any detector has: refused before it fills the memory.
-    #[error("it has more than {most} {what}, which no detector of the family has")]
+    #[error("it has more than {max} {what}, which no detector of the family has")]
     TooMany {
         /// What there are too many of.
         what: &'static str,
         /// The largest number accepted.
-        most: usize,
+        max: usize,
     },
     /// The manifest cannot be written down.
     #[error("its manifest cannot be written as TOML: {0}")]

@@ -66,7 +66,7 @@ impl Table {
             return Ok(Vec::new());
         };
         if count > MAX_TABLES {
-            return Err(Fault::TooMany { what: "entries in one list", most: MAX_TABLES });
+            return Err(Fault::TooMany { what: "entries in one list", max: MAX_TABLES });
         }
         (0..count).map(|i| Self::at(&self.file, &self.budget, offset_at(&self.file, start + 4 * i)?)).collect()
     }
@@ -104,7 +104,7 @@ impl Table {
             return Ok(Vec::new());
         };
         if count > MAX_TABLES {
-            return Err(Fault::TooMany { what: "entries in one list", most: MAX_TABLES });
+            return Err(Fault::TooMany { what: "entries in one list", max: MAX_TABLES });
         }
         self.spend(N * count)?;
         Ok(self.file[start..start + N * count].as_chunks::<N>().0.to_vec())

@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::graph::{Attributes, Graph, Node};
 use super::heads::{Cut, uses};
 use super::kernel::Kernel;
-use super::network::{Conv, Head, Network, Op, Pool, Shape, Step, Weights, spatial};
+use super::network::{Conv, Head, Layer, Network, Op, Pool, Shape, Weights, spatial};
 use std::collections::{BTreeMap, HashMap};
 
 /// Weights beyond those in the file that sharing between convolutions may make, in elements.
@@ -60,7 +60,7 @@ struct Folder<'a> {
     became: HashMap<&'a str, &'a str>,
     /// Convolutions that may still take something in, and their places among the steps.
     open: HashMap<&'a str, usize>,
-    steps: Vec<Step>,
+    steps: Vec<Layer>,
     folded: BTreeMap<String, usize>,
     /// Weights that may still be made: a small file could otherwise share one constant among many convolutions and
     /// fill the memory.
@@ -128,7 +128,7 @@ impl<'a> Folder<'a> {
             return Err(refused(node, &format!("its result would have {sides:?} rows, columns and channels")));
         }
         self.shapes.insert(&node.name, shape);
-        self.steps.push(Step { name: node.name.clone(), op });
+        self.steps.push(Layer { name: node.name.clone(), op });
         Ok(())
     }
 

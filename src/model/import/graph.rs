@@ -80,10 +80,10 @@ impl Graph {
     pub fn add(&mut self, node: Node) -> Result<(), Fault> {
         self.operands += node.inputs.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
         if self.nodes.len() >= MAX_NODES {
-            return Err(Fault::TooMany { what: "nodes", most: MAX_NODES });
+            return Err(Fault::TooMany { what: "nodes", max: MAX_NODES });
         }
         if self.operands > MAX_OPERANDS {
-            return Err(Fault::TooMany { what: "bytes of operands", most: MAX_OPERANDS });
+            return Err(Fault::TooMany { what: "bytes of operands", max: MAX_OPERANDS });
         }
         if self.by_name.insert(node.name.clone(), self.nodes.len()).is_some() {
             return Err(Fault::Malformed(format!("two nodes have the name {:?}", node.name)));
@@ -98,7 +98,7 @@ impl Graph {
     /// [`Fault::TooMany`], and [`Fault::Malformed`] when there is a constant of that name.
     pub fn add_constant(&mut self, name: String, constant: Constant) -> Result<(), Fault> {
         if self.constants.len() >= MAX_NODES {
-            return Err(Fault::TooMany { what: "constants", most: MAX_NODES });
+            return Err(Fault::TooMany { what: "constants", max: MAX_NODES });
         }
         match self.constants.entry(name) {
             Entry::Vacant(place) => _ = place.insert(constant),

@@ -27,7 +27,7 @@ pub enum Labels {
 /// [`Fault::Read`] and [`Fault::Labels`] when the file is missing or does not fit; [`Fault::TooMany`].
 pub fn labels(given: Option<&Labels>, classes: usize) -> Result<Vec<String>, Fault> {
     if classes > MAX_CLASSES {
-        return Err(Fault::TooMany { what: "classes", most: MAX_CLASSES });
+        return Err(Fault::TooMany { what: "classes", max: MAX_CLASSES });
     }
     let (mut names, from) = match given {
         None => return Ok(default_labels(classes)),

@@ -23,7 +23,7 @@ pub struct Network {
     /// Its size.
     pub input_shape: Shape,
     /// The steps, each after those it reads.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Layer>,
     /// For each feature map, finest first: the value with its box offsets, and that value's shape.
     pub boxes: Vec<Head>,
     /// For each feature map: the value with its class logits, and that value's shape.
@@ -41,7 +41,7 @@ pub struct Head {
 
 /// One step, which makes one value.
 #[derive(Debug)]
-pub struct Step {
+pub struct Layer {
     /// Name of the value it makes.
     pub name: String,
     /// What it does.

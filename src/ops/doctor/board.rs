@@ -3,7 +3,7 @@
 use super::{Facts, Finding};
 use crate::{
     board::{BoardNote, PowerMode},
-    ops::telemetry::LEAST_VOLTS,
+    ops::telemetry::MIN_VOLTS,
 };
 
 /// The release of L4T that the package is made for: JetPack 4.6.
@@ -13,7 +13,7 @@ const L4T_MADE_FOR: &str = "32.7";
 const WARM_MARGIN_CELSIUS: f32 = 8.0;
 
 /// Below this much free memory an engine build is likely to fail.
-const LEAST_MEMORY_BYTES: u64 = 600 << 20;
+const MIN_MEMORY_BYTES: u64 = 600 << 20;
 
 /// Memory of the machine from which swap is not missed.
 const ENOUGH_MEMORY_BYTES: u64 = 6 << 30;
@@ -73,10 +73,10 @@ pub(super) fn heat(facts: &Facts) -> Vec<Finding> {
 pub(super) fn supply(facts: &Facts) -> Vec<Finding> {
     const CHECK: &str = "supply";
     let Some(volts) = facts.board.power.as_ref().and_then(|power| power.volts) else { return Vec::new() };
-    vec![if volts < LEAST_VOLTS {
+    vec![if volts < MIN_VOLTS {
         Finding::error(
             CHECK,
-            format!("{volts:.2} V at the input: the board needs {LEAST_VOLTS:.2} V and resets without warning below"),
+            format!("{volts:.2} V at the input: the board needs {MIN_VOLTS:.2} V and resets without warning below"),
             "use a 5 V 4 A supply on the barrel jack, with jumper J48 set",
         )
     } else {
@@ -89,13 +89,13 @@ pub(super) fn memory(facts: &Facts) -> Vec<Finding> {
     let Some(memory) = &facts.board.memory else { return Vec::new() };
     let mib = |bytes: u64| bytes >> 20;
     let mut findings = Vec::new();
-    if memory.available_bytes < LEAST_MEMORY_BYTES {
+    if memory.available_bytes < MIN_MEMORY_BYTES {
         findings.push(Finding::error(
             CHECK,
             format!(
                 "{} MiB are free: building an engine needs {} MiB",
                 mib(memory.available_bytes),
-                mib(LEAST_MEMORY_BYTES)
+                mib(MIN_MEMORY_BYTES)
             ),
             "stop other programs; without a desktop (sudo systemctl set-default multi-user.target) 1 GB more is free",
         ));

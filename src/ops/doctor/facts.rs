@@ -14,7 +14,7 @@ pub struct Facts {
     pub config: Result<Vec<PathBuf>, Vec<String>>,
     /// ONNX Runtime as it was loaded, or why not.
     pub runtime: Result<RuntimeFact, String>,
-    /// GStreamer's version, or why it can not be used.
+    /// GStreamer's version, or why it cannot be used.
     pub gstreamer: Result<String, String>,
     /// Elements of GStreamer that the sources need and that are not installed.
     pub missing_elements: Vec<ElementFact>,
@@ -22,7 +22,7 @@ pub struct Facts {
     pub video_encoder: Result<String, String>,
     /// The cameras of the configuration.
     pub cameras: Vec<CameraFact>,
-    /// Why engines can't be written to the cache folder, if so.
+    /// Why engines cannot be written to the cache folder, if so.
     pub cache: Result<PathBuf, String>,
     /// Whether somebody keeps the clock right; none if that is unknown.
     pub clock_synchronised: Option<bool>,
@@ -48,7 +48,7 @@ pub struct RuntimeFact {
 pub struct ProviderFact {
     /// Its name: `tensorrt`, `cuda`, `cpu`.
     pub name: String,
-    /// Why it can not be had, in the runtime's words; none when it can.
+    /// Why it cannot be had, in the runtime's words; none when it can.
     pub missing: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub enum ListenerFact {
     Free(SocketAddr),
     /// A running sightd has it.
     Ours(SocketAddr),
-    /// Another program has it, or it can't be used.
+    /// Another program has it, or it cannot be used.
     Refused(SocketAddr, String),
     /// The configuration does not say.
     Unknown,

@@ -100,7 +100,7 @@ pub(super) fn listener(facts: &Facts) -> Vec<Finding> {
         ListenerFact::Ours(address) => vec![Finding::good("port", format!("a running sightd has {address}"))],
         ListenerFact::Refused(address, why) => vec![Finding::error(
             "port",
-            format!("{address} can not be used: {why}"),
+            format!("{address} cannot be used: {why}"),
             "sudo ss -ltnp shows which program has it; stop that, or set http.listen to another address",
         )],
         ListenerFact::Unknown => Vec::new(),

@@ -3,7 +3,7 @@
 use super::{Facts, Finding};
 
 /// Below this much room on the disk recordings and engines are at risk.
-const LEAST_ROOM_BYTES: u64 = 500 << 20;
+const MIN_ROOM_BYTES: u64 = 500 << 20;
 
 /// From here on a consumer's SD card may be near its end.
 const MUCH_WRITTEN_BYTES: u64 = 20 << 40;
@@ -14,10 +14,10 @@ const EMMC_OLD: u32 = 9;
 pub(super) fn room(facts: &Facts) -> Vec<Finding> {
     let Some(disk) = &facts.board.disk else { return Vec::new() };
     let free = disk.available_bytes >> 20;
-    vec![if disk.available_bytes < LEAST_ROOM_BYTES {
+    vec![if disk.available_bytes < MIN_ROOM_BYTES {
         Finding::error(
             "disk",
-            format!("{free} MiB are free: engines and the journal need {} MiB", LEAST_ROOM_BYTES >> 20),
+            format!("{free} MiB are free: engines and the journal need {} MiB", MIN_ROOM_BYTES >> 20),
             "sudo apt-get clean; sudo journalctl --vacuum-size=100M; df -h shows what else fills the disk",
         )
     } else {
@@ -75,7 +75,7 @@ pub(super) fn wear(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Engines that can't be kept are built anew at each start, which takes minutes.
+/// Engines that cannot be kept are built anew at each start, which takes minutes.
 pub(super) fn cache(facts: &Facts) -> Vec<Finding> {
     vec![match &facts.cache {
         Ok(folder) => Finding::good("engine cache", format!("{} can be written", folder.display())),

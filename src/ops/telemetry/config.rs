@@ -20,7 +20,8 @@ pub struct Config {
     /// this and `lower_within_celsius` + 1 counts.
     pub raise_beyond_celsius: Margin,
     /// The governor never goes below this rate, for all cameras together.
-    pub least_fps: LeastFps,
+    #[serde(alias = "least_fps")]
+    pub min_fps: MinFps,
 }
 
 impl Default for Config {
@@ -31,7 +32,7 @@ impl Default for Config {
             govern: false,
             lower_within_celsius: Margin(8.0),
             raise_beyond_celsius: Margin(14.0),
-            least_fps: LeastFps(2.0),
+            min_fps: MinFps(2.0),
         }
     }
 }
@@ -65,16 +66,16 @@ impl From<Margin> for f32 {
 /// A frame rate, 0.1 to 120 frames per second.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f32", into = "f32")]
-pub struct LeastFps(f32);
+pub struct MinFps(f32);
 
-impl LeastFps {
+impl MinFps {
     /// Frames per second.
     pub fn get(self) -> f32 {
         self.0
     }
 }
 
-impl TryFrom<f32> for LeastFps {
+impl TryFrom<f32> for MinFps {
     type Error = String;
 
     fn try_from(fps: f32) -> Result<Self, String> {
@@ -82,8 +83,8 @@ impl TryFrom<f32> for LeastFps {
     }
 }
 
-impl From<LeastFps> for f32 {
-    fn from(fps: LeastFps) -> Self {
+impl From<MinFps> for f32 {
+    fn from(fps: MinFps) -> Self {
         fps.0
     }
 }

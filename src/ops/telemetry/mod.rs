@@ -21,7 +21,7 @@ use std::path::Path;
 
 /// Below this voltage at its 5 V input the board is called browned out: 5 V less 5 %, the lowest that USB 2.0 (7.2.1)
 /// lets a supply give. It was not measured on a board where a Nano stops.
-pub const LEAST_VOLTS: f32 = 4.75;
+pub const MIN_VOLTS: f32 = 4.75;
 
 /// One reading of the machine; `data` is a path on the file system whose room is reported.
 pub fn read(tree: &Tree, data: &Path) -> BoardStatus {
@@ -55,7 +55,7 @@ fn notes(status: &BoardStatus) -> Vec<BoardNote> {
     if hot || held_back {
         notes.push(BoardNote::Throttled);
     }
-    if volts.is_some_and(|volts| volts < LEAST_VOLTS) {
+    if volts.is_some_and(|volts| volts < MIN_VOLTS) {
         notes.push(BoardNote::BrownOut);
     }
     notes

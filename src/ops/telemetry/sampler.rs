@@ -40,7 +40,7 @@ impl Sampler {
     pub fn start(config: &Config, data: PathBuf, ports: Ports) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let tree = Tree::new(&config.root);
-        let mut watcher = Watcher {
+        let mut monitor = BoardMonitor {
             governor: config.govern.then(|| Governor::new(config)),
             rate: Rate { at: Instant::now(), scenes: (ports.scenes)() },
             notes: Vec::new(),
@@ -48,7 +48,7 @@ impl Sampler {
         };
         thread::Builder::new().name("telemetry".into()).spawn(move || {
             loop {
-                watcher.take(Instant::now(), read(&tree, &data));
+                monitor.take(Instant::now(), read(&tree, &data));
                 if stopped.recv_timeout(PERIOD) != Err(mpsc::RecvTimeoutError::Timeout) {
                     return;
                 }
@@ -59,7 +59,7 @@ impl Sampler {
 }
 
 /// What is remembered from one reading to the next.
-struct Watcher {
+struct BoardMonitor {
     governor: Option<Governor>,
     rate: Rate,
     notes: Vec<BoardNote>,
@@ -83,7 +83,7 @@ impl Rate {
     }
 }
 
-impl Watcher {
+impl BoardMonitor {
     fn take(&mut self, at: Instant, mut status: BoardStatus) {
         let fps = self.rate.until(at, (self.ports.scenes)());
         if let Some(governor) = &mut self.governor {
@@ -127,7 +127,7 @@ fn begun(note: BoardNote, status: &BoardStatus) -> String {
             let volts = status.power.as_ref().and_then(|power| power.volts).unwrap_or_default();
             format!(
                 "the supply gives {volts:.2} V, the board needs {:.2} V: use a 5 V 4 A supply on the barrel jack (J48)",
-                super::LEAST_VOLTS
+                super::MIN_VOLTS
             )
         }
         BoardNote::RateLowered => "the frame rate is held down so that the board does not throttle".into(),

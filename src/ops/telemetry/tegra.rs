@@ -14,7 +14,7 @@ pub(super) fn gpu(tree: &Tree) -> Option<Gpu> {
     let gpu = Gpu {
         load: load.map(|tenths_of_percent| tenths_of_percent / 1000.0),
         clock_hz: tree.number(format!("{GPU}/cur_freq")),
-        most_hz: tree.number(format!("{GPU}/max_freq")),
+        max_hz: tree.number(format!("{GPU}/max_freq")),
     };
     (gpu.load.is_some() || gpu.clock_hz.is_some()).then_some(gpu)
 }

@@ -57,7 +57,7 @@ fn cooling_device(tree: &Tree, folder: &Path) -> Option<CoolingDevice> {
     Some(CoolingDevice {
         name,
         state: tree.number(folder.join("cur_state"))?,
-        most: tree.number(folder.join("max_state"))?,
+        max_state: tree.number(folder.join("max_state"))?,
     })
 }
 

@@ -21,7 +21,7 @@ impl Tree {
         self.0.join(path)
     }
 
-    /// The text of a file without white space and NUL at its ends; none when it can't be read (sensors that are off
+    /// The text of a file without white space and NUL at its ends; none when it cannot be read (sensors that are off
     /// answer with an error).
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let text = fs::read(self.at(path)).ok()?;

@@ -32,7 +32,7 @@ pub(super) struct ModelChoice {
         (status = 409, description = "Another change is under way"),
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body is not JSON"),
-        (status = 422, description = "The model can not serve; the old one does"),
+        (status = 422, description = "The model cannot serve; the old one does"),
         (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn change_model(
@@ -62,7 +62,7 @@ pub(super) async fn change_model(
         (status = 409, description = "Another change is under way"),
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body is not JSON"),
-        (status = 422, description = "The settings can not work"),
+        (status = 422, description = "The settings cannot work"),
         (status = 503, description = "No model serves yet"),
     ))]
 pub(super) async fn change_camera(

@@ -14,26 +14,26 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 /// How long a client may take to send the head of a request, and to begin the next one.
-const HEAD_PATIENCE: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How many connections are open at most; more wait in the kernel's queue.
-const MOST_CONNECTIONS: usize = 4096;
+const MAX_CONNECTIONS: usize = 4096;
 
 /// Answers with `app` until `stop` is cancelled; then ends when all open answers have ended.
 pub(super) async fn serve(mut listener: Listener, app: Router, stop: &CancellationToken) {
-    let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
+    let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     loop {
         let next = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
+            let permit = places.clone().acquire_owned().await;
+            (permit, listener.accept().await)
         };
-        let (place, (connection, peer)) = tokio::select! {
+        let (permit, (connection, peer)) = tokio::select! {
             next = next => next,
             () = stop.cancelled() => break,
         };
         let (app, stop) = (app.clone(), stop.clone());
         connections.spawn(async move {
             converse(connection, peer, app, stop).await;
-            drop(place);
+            drop(permit);
         });
     }
     connections.close();
@@ -47,7 +47,7 @@ async fn converse(connection: Connection, peer: Peer, app: Router, stop: Cancell
         app.clone().oneshot(request.map(Body::new))
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let mut conversation = pin!(http.serve_connection(TokioIo::new(connection), answer).with_upgrades());
     let ended = tokio::select! {
         ended = conversation.as_mut() => ended,

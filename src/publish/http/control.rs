@@ -31,7 +31,7 @@ pub enum Refused {
     /// Another change is under way.
     #[error("another change is under way")]
     Busy,
-    /// What is asked for can not work.
+    /// What is asked for cannot work.
     #[error("{0}; nothing was changed")]
     Unfit(String),
 }

@@ -7,7 +7,7 @@ use super::{
     error::ApiError,
     extract::Params,
     listener::Peer,
-    look::{self, LARGEST_PICTURE},
+    picture::{self, LARGEST_PICTURE},
     select::Labels,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     fraction::Fraction,
     geometry::Size,
     publish::wire::{DetectionDto, millis},
-    still::Seen,
+    still::DetectResult,
 };
 use axum::{
     Json,
@@ -83,7 +83,7 @@ struct SeenTimings {
 }
 
 impl<'a> SeenDto<'a> {
-    fn new(seen: &'a Seen, wanted: impl Fn(&Detection) -> bool) -> Self {
+    fn new(seen: &'a DetectResult, wanted: impl Fn(&Detection) -> bool) -> Self {
         Self {
             frame: seen.size,
             timings_ms: SeenTimings {
@@ -129,8 +129,8 @@ pub(super) async fn detect(
         return Ok(doods::detect(&shared, peer, request.into_body()).await.into_response());
     }
     check_type(request.headers())?;
-    let place = look::enter(&shared, peer)?;
-    let seen = look::look(place, look::read(request.into_body(), LARGEST_PICTURE).await?, min_score).await?;
+    let permit = picture::acquire_permit(&shared, peer)?;
+    let seen = picture::detect(permit, picture::read(request.into_body(), LARGEST_PICTURE).await?, min_score).await?;
     let wanted = |detection: &Detection| label.as_ref().is_none_or(|labels| labels.contain(&detection.label));
     Ok(Json(SeenDto::new(&seen, wanted)).into_response())
 }

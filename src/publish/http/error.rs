@@ -2,7 +2,7 @@
 
 use super::control::Refused;
 use crate::{
-    lane::{LookError, Refusal},
+    detect_queue::{DetectError, QueueError},
     photo::PhotoError,
 };
 use axum::{
@@ -91,10 +91,10 @@ pub(super) enum ApiError {
     SlowUpload(Duration),
     /// Too many pictures wait.
     #[error("{0}: try again in a moment")]
-    Lane(#[from] Refusal),
+    DetectQueue(#[from] QueueError),
     /// The picture was not looked at.
     #[error(transparent)]
-    Look(#[from] LookError),
+    Look(#[from] DetectError),
     /// The engine took too long.
     #[error("the engine did not come to the picture within {}", seconds(.0))]
     Overdue(Duration),
@@ -136,17 +136,20 @@ impl ApiError {
             Self::Control(Refused::NotReady) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Control(Refused::Busy) | Self::NoVideo { .. } => StatusCode::CONFLICT,
             Self::Control(Refused::Unfit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::UnsupportedType(_) | Self::Look(LookError::Photo(PhotoError::Unknown)) => {
+            Self::UnsupportedType(_) | Self::Look(DetectError::Photo(PhotoError::Unknown)) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
-            Self::LargeBody(_) | Self::Look(LookError::TooLarge { .. } | LookError::Photo(PhotoError::TooLarge)) => {
+            Self::LargeBody(_)
+            | Self::Look(DetectError::TooLarge { .. } | DetectError::Photo(PhotoError::TooLarge)) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::SlowUpload(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::Look(LookError::Photo(PhotoError::Damaged { .. } | PhotoError::TooManyScans(_))) => {
+            Self::Look(DetectError::Photo(PhotoError::Damaged { .. } | PhotoError::TooManyScans(_))) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::Lane(_) | Self::Look(LookError::NoAnswer) | Self::Overdue(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DetectQueue(_) | Self::Look(DetectError::NoAnswer) | Self::Overdue(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -159,8 +162,8 @@ impl ApiError {
             Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
             Self::NoPicture { .. }
             | Self::Control(Refused::NotReady)
-            | Self::Lane(_)
-            | Self::Look(LookError::NoAnswer)
+            | Self::DetectQueue(_)
+            | Self::Look(DetectError::NoAnswer)
             | Self::Overdue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             _ => None,
         }

@@ -15,11 +15,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long a body may take to arrive.
-const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What comes of `reading` a body, unless that takes too long.
 pub(super) async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, ApiError> {
-    timeout(UPLOAD_PATIENCE, reading).await.map_err(|_| ApiError::SlowUpload(UPLOAD_PATIENCE))
+    timeout(UPLOAD_TIMEOUT, reading).await.map_err(|_| ApiError::SlowUpload(UPLOAD_TIMEOUT))
 }
 
 /// Query parameters.

@@ -19,9 +19,9 @@ const DELTA_FLAGS: u32 = 0x0101_0000;
 /// Length of a box's size and type.
 const BOX_HEADER: usize = 8;
 
-/// Why a stream can not be described.
+/// Why a stream cannot be described.
 #[derive(Debug, thiserror::Error)]
-#[error("the encoder's description of its stream can not be read: {0}")]
+#[error("the encoder's description of its stream cannot be read: {0}")]
 pub(super) struct BadCodec(#[from] mp4_atom::Error);
 
 /// The kind of the stream in the words of `MediaSource.isTypeSupported` (RFC 6381): profile, constraints and level of
@@ -41,7 +41,7 @@ pub(super) fn mime(codec: &Codec) -> Result<String, BadCodec> {
 /// The initialization segment: `ftyp` and `moov`.
 ///
 /// # Errors
-/// When the codec's record can not be read.
+/// When the codec's record cannot be read.
 pub(super) fn init_segment(codec: &Codec) -> Result<Vec<u8>, BadCodec> {
     let ftyp = Ftyp {
         major_brand: FourCC::new(b"iso5"),

@@ -22,9 +22,9 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// How much may wait unsent in a connection: more would only be old pictures and scenes.
 const UNSENT_BYTES: u32 = 16 * 1024;
 /// How long a TLS handshake may take.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many TLS handshakes are under way at most; further connections wait in the kernel's queue.
-const MOST_HANDSHAKES: usize = 64;
+const MAX_HANDSHAKES: usize = 64;
 
 /// Gives connections that are ready to speak HTTP.
 pub(super) struct Listener {
@@ -75,7 +75,7 @@ impl Listener {
                         return (Connection::Tls(Box::new(stream)), Peer::of(peer));
                     }
                 }
-                (stream, peer) = axum::serve::Listener::accept(tcp), if handshakes.len() < MOST_HANDSHAKES => {
+                (stream, peer) = axum::serve::Listener::accept(tcp), if handshakes.len() < MAX_HANDSHAKES => {
                     tune(&stream);
                     handshakes.spawn(shake_hands(certificate.acceptor(), stream, peer));
                 }
@@ -90,7 +90,7 @@ async fn shake_hands(
     stream: TcpStream,
     peer: SocketAddr,
 ) -> Option<(TlsStream<TcpStream>, SocketAddr)> {
-    match timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await {
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => return Some((stream, peer)),
         Ok(Err(error)) => tracing::debug!(%peer, "no TLS connection: {error}"),
         Err(_) => tracing::debug!(%peer, "no TLS connection: the handshake took too long"),

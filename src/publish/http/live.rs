@@ -37,10 +37,10 @@ const HEADER_BYTES: usize = 16;
         (status = 404, description = "No such camera"),
     ))]
 pub(super) async fn mjpeg(State(shared): State<Arc<Shared>>, Part(name): Part<String>) -> Result<Response, ApiError> {
-    let watcher = Watcher::new(shared.camera(&name)?.as_ref(), &shared.stop);
-    let parts = streams::unfold(watcher, async |mut watcher| {
-        let picture = watcher.next().await?;
-        Some((streams::iter(mjpeg_part(&picture).map(Ok::<_, Infallible>)), watcher))
+    let viewer = LiveViewer::new(shared.camera(&name)?.as_ref(), &shared.stop);
+    let parts = streams::unfold(viewer, async |mut viewer| {
+        let picture = viewer.next().await?;
+        Some((streams::iter(mjpeg_part(&picture).map(Ok::<_, Infallible>)), viewer))
     });
     let headers = [
         (header::CONTENT_TYPE, format!("multipart/x-mixed-replace; boundary={BOUNDARY}")),
@@ -78,12 +78,12 @@ pub(super) async fn websocket(
     Part(name): Part<String>,
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, ApiError> {
-    let mut watcher = Watcher::new(shared.camera(&name)?.as_ref(), &shared.stop);
+    let mut viewer = LiveViewer::new(shared.camera(&name)?.as_ref(), &shared.stop);
     Ok(stream::one_way(upgrade).on_upgrade(async move |mut socket| {
         let mut ping = tokio::time::interval(stream::PING_EVERY);
         loop {
             let message = tokio::select! {
-                picture = watcher.next() => picture.map(|picture| Message::Binary(binary_message(&picture))),
+                picture = viewer.next() => picture.map(|picture| Message::Binary(binary_message(&picture))),
                 _ = ping.tick() => Some(Message::Ping(Bytes::new())),
                 alive = stream::heard(&mut socket) => match alive {
                     stream::Alive::Yes => continue,
@@ -107,13 +107,13 @@ fn binary_message(picture: &Picture) -> Bytes {
 }
 
 /// A viewer that leaves when the camera is taken away or the daemon stops.
-struct Watcher {
+struct LiveViewer {
     viewer: Viewer,
     status: watch::Receiver<CameraStatus>,
     stop: CancellationToken,
 }
 
-impl Watcher {
+impl LiveViewer {
     fn new(feed: &CameraFeed, stop: &CancellationToken) -> Self {
         Self { viewer: feed.pictures.watch(), status: feed.status.subscribe(), stop: stop.clone() }
     }

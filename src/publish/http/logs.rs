@@ -1,7 +1,7 @@
 //! GET /logs: the last lines of the log, for admins.
 
 use super::{Shared, access::Admin, error::ApiError, extract::Params};
-use crate::logbook::{self, LogLevel, LogLine};
+use crate::log_buffer::{self, LogLevel, LogLine};
 use axum::{Json, extract::State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,10 +68,10 @@ pub(super) async fn logs(
     Params(query): Params<LogQuery>,
 ) -> Result<Json<Logs>, ApiError> {
     let limit = query.limit.unwrap_or(200);
-    if !(1..=logbook::KEPT).contains(&limit) {
-        return Err(ApiError::BadRequest(format!("limit = {limit}: give 1 to {}", logbook::KEPT)));
+    if !(1..=log_buffer::KEPT).contains(&limit) {
+        return Err(ApiError::BadRequest(format!("limit = {limit}: give 1 to {}", log_buffer::KEPT)));
     }
-    let last = shared.logbook.last();
-    let lines = shared.logbook.read(query.since.unwrap_or(0), query.level.unwrap_or(LogLevel::Trace), limit);
+    let last = shared.log_buffer.last();
+    let lines = shared.log_buffer.read(query.since.unwrap_or(0), query.level.unwrap_or(LogLevel::Trace), limit);
     Ok(Json(Logs { lines: lines.into_iter().map(LineDto::from).collect(), last }))
 }

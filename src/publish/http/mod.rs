@@ -18,11 +18,12 @@ mod error;
 mod etag;
 mod extract;
 mod fmp4;
+mod http_metrics;
 mod listener;
 mod live;
 mod logs;
-mod look;
 mod metrics;
+mod picture;
 mod scenes;
 mod select;
 mod session;
@@ -32,7 +33,6 @@ mod stream;
 mod system;
 mod tls;
 mod trace;
-mod traffic;
 mod video;
 
 pub use access::TokenError;
@@ -41,7 +41,7 @@ pub use control::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use tls::{TlsConfig, TlsError};
 
 use super::bus::{Bus, CameraFeed};
-use crate::{lane::Lane, logbook::Logbook, mailbox::Desk, status::EngineInfo};
+use crate::{detect_queue::DetectQueue, latest_frames::FramesHandle, log_buffer::LogBuffer, status::EngineInfo};
 use access::Access;
 use axum::{
     Router,
@@ -52,6 +52,7 @@ use axum::{
     routing::{get, post},
 };
 use error::ApiError;
+use http_metrics::HttpMetrics;
 use listener::Listener;
 use prometheus_client::registry::Registry;
 use std::{
@@ -72,18 +73,17 @@ use tower_http::{
     cors::CorsLayer,
     set_header::SetResponseHeaderLayer,
 };
-use traffic::Traffic;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// How long open answers may take to end once the daemon stops.
-const STOP_PATIENCE: Duration = Duration::from_secs(1);
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The largest body of a request, where it holds no picture.
 const LARGEST_BODY: usize = 64 * 1024;
 /// Answers up to this many bytes are sent as they are: they fit into one packet.
 const WORTH_COMPRESSING: u64 = 1024;
 
-/// Why the API can not be built from its configuration.
+/// Why the API cannot be built from its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The whole network would be let in, and nobody said that it may be.
@@ -92,10 +92,10 @@ pub enum SetupError {
          http.token_file, or set http.allow_anonymous = true to let everyone in"
     )]
     Open(SocketAddr),
-    /// A token can not be had.
+    /// A token cannot be had.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The certificate can not be used.
+    /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// An origin is not one.
@@ -108,38 +108,47 @@ pub enum SetupError {
 /// What the API answers from.
 pub struct Api {
     bus: Arc<Bus>,
-    lane: Lane,
+    detect_queue: DetectQueue,
     control: Option<Arc<dyn Control>>,
-    desk: Option<Desk>,
-    logbook: Arc<Logbook>,
+    frames_handle: Option<FramesHandle>,
+    log_buffer: Arc<LogBuffer>,
     access: Access,
     certificate: Option<Arc<Certificate>>,
     origins: Vec<HeaderValue>,
 }
 
 impl Api {
-    /// The API over `bus`, whose callers have single pictures looked at through `lane`.
+    /// The API over `bus`, whose callers have single pictures looked at through `detect_queue`.
     ///
     /// # Errors
     /// When the configuration would open the API to more than it says.
-    pub fn new(bus: Arc<Bus>, lane: Lane, config: &Config) -> Result<Self, SetupError> {
+    pub fn new(bus: Arc<Bus>, detect_queue: DetectQueue, config: &Config) -> Result<Self, SetupError> {
         let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
         let access = Access::new(config)?;
         let certificate = config.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
-        Ok(Self { bus, lane, control: None, desk: None, logbook: Arc::default(), access, certificate, origins })
+        Ok(Self {
+            bus,
+            detect_queue,
+            control: None,
+            frames_handle: None,
+            log_buffer: Arc::default(),
+            access,
+            certificate,
+            origins,
+        })
     }
 
-    /// Shows the frames that were dropped in `desk`'s mailroom.
+    /// Shows the frames that were dropped in `frames_handle`'s latest_frames.
     #[must_use]
-    pub fn with_mailroom(mut self, desk: Desk) -> Self {
-        self.desk = Some(desk);
+    pub fn with_frames(mut self, frames_handle: FramesHandle) -> Self {
+        self.frames_handle = Some(frames_handle);
         self
     }
 
-    /// Shows admins the lines of `logbook`.
+    /// Shows admins the lines of `log_buffer`.
     #[must_use]
-    pub fn with_logbook(mut self, logbook: Arc<Logbook>) -> Self {
-        self.logbook = logbook;
+    pub fn with_log_buffer(mut self, log_buffer: Arc<LogBuffer>) -> Self {
+        self.log_buffer = log_buffer;
         self
     }
 
@@ -154,11 +163,11 @@ impl Api {
 /// What every handler sees.
 struct Shared {
     bus: Arc<Bus>,
-    lane: Lane,
+    detect_queue: DetectQueue,
     control: Option<Arc<dyn Control>>,
     metrics: Registry,
-    traffic: Traffic,
-    logbook: Arc<Logbook>,
+    http_metrics: HttpMetrics,
+    log_buffer: Arc<LogBuffer>,
     access: Access,
     stop: CancellationToken,
     started: Instant,
@@ -182,16 +191,25 @@ impl Shared {
 
 /// Answers on `listener` until `stop` is cancelled; then closes streams and gives open answers a moment to end.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    let Api { bus, lane, control, desk, logbook, access, certificate, origins } = api;
-    let traffic = Traffic::default();
-    let metrics = metrics::registry(bus.clone(), desk, &traffic);
+    let Api { bus, detect_queue, control, frames_handle, log_buffer, access, certificate, origins } = api;
+    let http_metrics = HttpMetrics::default();
+    let metrics = metrics::registry(bus.clone(), frames_handle, &http_metrics);
     let started = Instant::now();
-    let shared =
-        Arc::new(Shared { bus, lane, control, metrics, traffic, logbook, access, stop: stop.clone(), started });
+    let shared = Arc::new(Shared {
+        bus,
+        detect_queue,
+        control,
+        metrics,
+        http_metrics,
+        log_buffer,
+        access,
+        stop: stop.clone(),
+        started,
+    });
     let server = connections::serve(Listener::new(listener, certificate.clone()), router(shared, origins), &stop);
     let overdue = async {
         stop.cancelled().await;
-        tokio::time::sleep(STOP_PATIENCE).await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
     };
     let renewal = async {
         match &certificate {
@@ -285,7 +303,7 @@ fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(fixed_header(header::REFERRER_POLICY, "same-origin"))
         .layer(middleware::from_fn(trace::follow))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
-        .layer(middleware::from_fn_with_state(shared, traffic::count))
+        .layer(middleware::from_fn_with_state(shared, http_metrics::count))
 }
 
 /// Compresses what is large enough and not compressed yet; streams that must not wait stay as they are.

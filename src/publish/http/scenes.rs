@@ -85,14 +85,14 @@ async fn wait(
     shared: &Shared,
     selection: &Selection,
     since_seq: Option<u64>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Vec<Arc<PublishedScene>> {
-    let deadline = tokio::time::sleep(patience);
+    let deadline = tokio::time::sleep(timeout);
     tokio::pin!(deadline);
     let mut news = shared.bus.subscribe(); // before the first look, so that nothing falls between
     loop {
         let found = latest(shared, selection, since_seq);
-        if !found.is_empty() || patience.is_zero() {
+        if !found.is_empty() || timeout.is_zero() {
             return found;
         }
         // A lagging receiver is no fault here: the latest scenes are looked up anew.

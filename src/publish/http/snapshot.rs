@@ -25,9 +25,9 @@ use tokio::time::timeout;
 use utoipa::IntoParams;
 
 /// How long a snapshot waits for a picture.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How many pictures wait for the scene of their frame, and scenes for the picture.
-const MOST_WAITING: usize = 16;
+const MAX_WAITING: usize = 16;
 
 /// The header with the frame's number, beside the capture time in `x-captured-at`.
 const X_SEQ: HeaderName = HeaderName::from_static("x-seq");
@@ -83,7 +83,7 @@ pub(super) async fn snapshot(
         }
     };
     let (picture, scene) =
-        timeout(PATIENCE, taken).await.map_err(|_| ApiError::NoPicture { camera: name, waited: PATIENCE })?;
+        timeout(TIMEOUT, taken).await.map_err(|_| ApiError::NoPicture { camera: name, waited: TIMEOUT })?;
     let stamp = picture.stamp;
     let tag = format!("\"{}-{}-{boxes:?}\"", stamp.seq, stamp.captured_at.as_microsecond());
     let headers = [
@@ -130,7 +130,7 @@ fn seen_last(seen: &mut VecDeque<Arc<PublishedScene>>, scene: Option<Arc<Publish
 
 /// Adds `new`; the oldest goes when there are too many.
 fn keep<T>(items: &mut VecDeque<T>, new: T) {
-    if items.len() == MOST_WAITING {
+    if items.len() == MAX_WAITING {
         items.pop_front();
     }
     items.push_back(new);

@@ -4,7 +4,7 @@ use super::Shared;
 use crate::{
     camera::CameraState,
     publish::bus::CameraFeed,
-    status::{EngineInfo, EnginePhase, ProviderStatus, StoodInFor},
+    status::{EngineInfo, EnginePhase, ProviderStatus, SubstituteFor},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use jiff::Timestamp;
@@ -71,8 +71,8 @@ pub(super) struct EngineDto {
     licence: Option<String>,
     /// Where the weights come from, where the model says it.
     source: Option<String>,
-    /// The network that was asked for, when this one runs in its place, and how it differs.
-    stands_in_for: Option<StoodInFor>,
+    /// The network that was asked for, when this one runs in its permit, and how it differs.
+    stands_in_for: Option<SubstituteFor>,
     /// ONNX Runtime's version.
     runtime_version: String,
     /// The version of its C API that is in use.

@@ -1,7 +1,7 @@
 //! Every scene as it is published: WebSocket and server-sent events.
 //!
 //! Nothing is queued for a client beyond the bus's own backlog. A client that falls behind it is told how many scenes
-//! it lost; one that takes no bytes for [`PATIENCE`] is let go.
+//! it lost; one that takes no bytes for [`TIMEOUT`] is let go.
 
 use super::{
     Shared,
@@ -24,7 +24,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 /// How long a client may take no bytes before it is let go.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often an idle connection is asked whether it still lives.
 pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
 /// The longest reason in a close frame, in bytes (RFC 6455, 5.5).
@@ -137,7 +137,7 @@ pub(super) async fn heard(socket: &mut WebSocket) -> Alive {
 
 /// Sends `message`, unless the client takes no bytes for too long.
 pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Alive {
-    match tokio::time::timeout(PATIENCE, socket.send(message)).await {
+    match tokio::time::timeout(TIMEOUT, socket.send(message)).await {
         Ok(Ok(())) => Alive::Yes,
         Ok(Err(_)) | Err(_) => Alive::No,
     }

@@ -31,11 +31,11 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
-/// Why a certificate can not be used.
+/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can not be read.
-    #[error("can't read {path}: {error}")]
+    /// A file cannot be read.
+    #[error("cannot read {path}: {error}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum TlsError {
         error: pem::Error,
     },
     /// Certificate and key do not fit together, or not our cryptography.
-    #[error("http.tls: certificate and key can not be used: {0}")]
+    #[error("http.tls: certificate and key cannot be used: {0}")]
     Unfit(#[from] rustls::Error),
 }
 
@@ -67,7 +67,7 @@ impl Certificate {
     /// Reads the files.
     ///
     /// # Errors
-    /// When they can not be read, or do not fit together.
+    /// When they cannot be read, or do not fit together.
     pub fn load(files: &TlsConfig) -> Result<Self, TlsError> {
         Ok(Self { files: files.clone(), current: ArcSwap::from_pointee(read(files)?) })
     }
@@ -162,6 +162,6 @@ mod tests {
         let swapped = TlsConfig { cert: files.key.clone(), key: files.cert.clone() };
         assert!(refuse(&swapped).contains("certificate"), "{}", refuse(&swapped));
         fs::remove_file(&files.key).unwrap();
-        assert!(refuse(&files).starts_with(&format!("can't read {}", files.key.display())));
+        assert!(refuse(&files).starts_with(&format!("cannot read {}", files.key.display())));
     }
 }

@@ -75,12 +75,12 @@ pub(super) async fn video(
     if let Offer::None(why) = feed.video.offer() {
         return Err(ApiError::NoVideo { camera: name, why });
     }
-    let mut watcher = Watcher::new(&feed, &shared);
+    let mut viewer = VideoViewer::new(&feed, &shared);
     Ok(stream::one_way(upgrade).on_upgrade(async move |mut socket| {
         let mut ping = tokio::time::interval(stream::PING_EVERY);
         loop {
             let messages = tokio::select! {
-                messages = watcher.next() => messages,
+                messages = viewer.next() => messages,
                 _ = ping.tick() => Ok(vec![Message::Ping(Bytes::new())]),
                 alive = stream::heard(&mut socket) => match alive {
                     stream::Alive::Yes => continue,
@@ -118,7 +118,7 @@ impl From<BadCodec> for End {
 }
 
 /// A viewer, and what it has been told.
-struct Watcher {
+struct VideoViewer {
     viewer: Viewer,
     /// What the viewer's decoder was set up for.
     codec: Option<Arc<Codec>>,
@@ -127,7 +127,7 @@ struct Watcher {
     stop: CancellationToken,
 }
 
-impl Watcher {
+impl VideoViewer {
     fn new(feed: &CameraFeed, shared: &Shared) -> Self {
         Self {
             viewer: feed.video.watch(),

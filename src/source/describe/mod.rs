@@ -1,4 +1,4 @@
-//! The pipelines as text: which elements, in which order, for which source on which machine.
+//! The pipelines as text: which elements, in which order, for which source on which state_machine.
 //!
 //! A pipeline is a head, which ends in raw video, and a tail, which parts into the two branches. On a Jetson both
 //! keep the pictures in the memory of its video engines (`memory:NVMM`) until they are small or JPEG.
@@ -40,7 +40,7 @@ pub(super) enum Platform {
 }
 
 impl Platform {
-    /// What this machine has.
+    /// What this state_machine has.
     pub fn detect() -> Self {
         let all = ["nvvidconv", "nvv4l2decoder", "nvjpegenc"].iter().all(|element| hints::has_element(element));
         if all { Self::Jetson } else { Self::Software }
@@ -51,7 +51,7 @@ impl Platform {
 /// was found, for `usb://` only.
 ///
 /// # Errors
-/// When the camera has no mode that fits, or this machine can not do what an option asks.
+/// When the camera has no mode that fits, or this state_machine cannot do what an option asks.
 pub(super) fn pipeline(
     config: &Config,
     input: Size,
@@ -87,7 +87,7 @@ pub(super) fn check_options(config: &Config) -> Result<(), SourceError> {
             "width and height",
             config.size.is_some(),
             chooses_size,
-            "only cameras of this machine and test:// take a size",
+            "only cameras of this state_machine and test:// take a size",
         ),
         ("csi", config.csi != default.csi, is_csi, "it is for csi:// only"),
         ("usb", config.usb != default.usb, is_usb, "it is for usb:// only"),

@@ -1,4 +1,4 @@
-//! The pipelines of each source on each machine, as text that was looked at: `snapshots/`.
+//! The pipelines of each source on each state_machine, as text that was looked at: `snapshots/`.
 
 use super::*;
 use crate::source::{
@@ -134,7 +134,7 @@ fn a_size_that_the_camera_has_not_is_named_with_those_it_has() {
     let error = pipeline(&config, INPUT, Platform::Software, Some(&camera())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "HD Pro Webcam C920 can not send pictures of 800x600; it has raw 640x480, MJPEG 1280x720, MJPEG 1920x1080"
+        "HD Pro Webcam C920 cannot send pictures of 800x600; it has raw 640x480, MJPEG 1280x720, MJPEG 1920x1080"
     );
     assert!(error.is_config());
 }

@@ -20,10 +20,10 @@ use std::{
 /// The rate of frames where neither the camera nor the configuration names one.
 const USUAL_FPS: f64 = 30.0;
 /// How long the encoder may take for a frame.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How many frames an encoder may hold before it gives one; and how many it is given while it gives none.
-const MOST_HELD: usize = 8;
-const MOST_UNDER_WAY: usize = 64;
+const MAX_HELD: usize = 8;
+const MAX_UNDER_WAY: usize = 64;
 
 /// A picture as it came from the camera.
 pub(super) struct RawFrame {
@@ -66,7 +66,7 @@ impl Encoding {
         caps: &gst::Caps,
         deliver: impl Fn(EncodedFrame) + Send + 'static,
     ) -> Result<Self, String> {
-        let form = Form::of(caps, settings).ok_or_else(|| format!("pictures of the form {caps} can not be encoded"))?;
+        let form = Form::of(caps, settings).ok_or_else(|| format!("pictures of the form {caps} cannot be encoded"))?;
         let text = settings.encoder.pipeline(settings.options, form.memory, form.size, form.key_interval());
         let pipeline = pipeline::parse(&text).map_err(|error| error.to_string())?;
         let shared = Arc::new(Shared::default());
@@ -90,7 +90,7 @@ impl Encoding {
     /// Gives it a frame, unless one still waits: then it is slower than the camera, and this frame is left out.
     pub fn push(&mut self, RawFrame { stamp, mut buffer, .. }: RawFrame) {
         let mut under_way = lock(&self.shared.under_way);
-        if self.source.current_level_bytes() > 0 || under_way.len() >= MOST_UNDER_WAY {
+        if self.source.current_level_bytes() > 0 || under_way.len() >= MAX_UNDER_WAY {
             return;
         }
         // Its own times, which always grow, as those of a file that begins anew do not. Whole microseconds: V4L2 has
@@ -111,10 +111,10 @@ impl Encoding {
     /// What is wrong with it, in words.
     pub fn fault(&self) -> Option<String> {
         let under_way = lock(&self.shared.under_way);
-        let overdue = under_way.front().is_some_and(|frame| frame.since.elapsed() > PATIENCE);
+        let overdue = under_way.front().is_some_and(|frame| frame.since.elapsed() > TIMEOUT);
         // Where no more frames come, an encoder may keep the last ones.
-        let is_full = under_way.len() > MOST_HELD || self.source.current_level_bytes() > 0;
-        let silent = || (overdue && is_full).then(|| format!("it gave nothing for {} s", PATIENCE.as_secs()));
+        let is_full = under_way.len() > MAX_HELD || self.source.current_level_bytes() > 0;
+        let silent = || (overdue && is_full).then(|| format!("it gave nothing for {} s", TIMEOUT.as_secs()));
         lock(&self.shared.fault).clone().or_else(silent)
     }
 }

@@ -41,8 +41,8 @@ use std::{
 const TICK: Duration = Duration::from_millis(200);
 /// How long an encoder that failed is left alone.
 const PAUSE: Duration = Duration::from_secs(30);
-/// How long the end of a camera's attempt waits for its encoder.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end of a camera's run waits for its encoder.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a camera's video is encoded.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,9 @@ pub(super) struct Settings {
     pub fps: Option<Fps>,
 }
 
-/// Where the raw pictures of one attempt go.
-pub(super) struct VideoDesk {
-    studio: Arc<Studio>,
+/// Where the raw pictures of one run go.
+pub(super) struct VideoBranch {
+    context: Arc<EncoderContext>,
     tap: Arc<Tap>,
     state: Mutex<State>,
 }
@@ -65,8 +65,8 @@ enum State {
     Closed,
 }
 
-/// What desk and worker share.
-struct Studio {
+/// What branch and worker share.
+struct EncoderContext {
     camera: CameraName,
     settings: Settings,
     video: Arc<Video>,
@@ -79,25 +79,25 @@ struct Worker {
     done: mpsc::Receiver<()>,
 }
 
-impl VideoDesk {
+impl VideoBranch {
     pub fn new(camera: CameraName, settings: Settings, tap: Arc<Tap>, video: Arc<Video>) -> Self {
         video.set_offer(settings.offer());
-        let studio = Studio { camera, settings, video, failed: Mutex::default() };
-        Self { studio: Arc::new(studio), tap, state: Mutex::new(State::Open(None)) }
+        let context = EncoderContext { camera, settings, video, failed: Mutex::default() };
+        Self { context: Arc::new(context), tap, state: Mutex::new(State::Open(None)) }
     }
 
-    /// Whether frames are to be let through to [`VideoDesk::serve`]'s sink: asked for each.
+    /// Whether frames are to be let through to [`VideoBranch::serve`]'s sink: asked for each.
     pub fn wants_frames(&self) -> bool {
-        let mut failed = lock(&self.studio.failed);
+        let mut failed = lock(&self.context.failed);
         match *failed {
             Some(at) if at.elapsed() < PAUSE => return false,
             Some(_) => {
                 *failed = None;
-                self.studio.video.set_offer(self.studio.settings.offer());
+                self.context.video.set_offer(self.context.settings.offer());
             }
             None => {}
         }
-        self.studio.video.wanted()
+        self.context.video.wanted()
     }
 
     /// Takes every sample of `sink` from now on.
@@ -125,9 +125,9 @@ impl VideoDesk {
                 Ok(()) | Err(_) => return,
             },
         };
-        match Worker::start(self.studio.clone(), frame) {
+        match Worker::start(self.context.clone(), frame) {
             Ok(started) => *worker = Some(started),
-            Err(error) => self.studio.fail(&format!("no thread: {error}")),
+            Err(error) => self.context.fail(&format!("no thread: {error}")),
         }
     }
 
@@ -136,8 +136,8 @@ impl VideoDesk {
         let state = std::mem::replace(&mut *lock(&self.state), State::Closed);
         if let State::Open(Some(Worker { frames, done })) = state {
             drop(frames);
-            if done.recv_timeout(CLOSE_PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                tracing::warn!(camera = %self.studio.camera, "the encoder does not come down; it is left behind");
+            if done.recv_timeout(CLOSE_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
+                tracing::warn!(camera = %self.context.camera, "the encoder does not come down; it is left behind");
             }
         }
     }
@@ -151,19 +151,19 @@ impl Settings {
 
 impl Worker {
     /// Starts the thread, with its first frame.
-    fn start(studio: Arc<Studio>, first: RawFrame) -> io::Result<Self> {
+    fn start(context: Arc<EncoderContext>, first: RawFrame) -> io::Result<Self> {
         let (frames, inbox) = mpsc::sync_channel(1);
         let (finished, done) = mpsc::channel();
         let _ = frames.try_send(first); // there is room for one
-        thread::Builder::new().name(thread_name("h264", studio.camera.as_str())).spawn(move || {
+        thread::Builder::new().name(thread_name("h264", context.camera.as_str())).spawn(move || {
             let _finished = finished; // dropped when the thread ends, also by a panic
-            studio.work(&inbox);
+            context.work(&inbox);
         })?;
         Ok(Self { frames, done })
     }
 }
 
-impl Studio {
+impl EncoderContext {
     /// Encodes what comes until nobody watches, the camera ends, or the encoder fails.
     fn work(self: &Arc<Self>, inbox: &mpsc::Receiver<RawFrame>) {
         let mut encoding: Option<Encoding> = None;
@@ -197,8 +197,8 @@ impl Studio {
         let encoding = match encoding {
             Some(encoding) => encoding,
             None => {
-                let studio = self.clone();
-                let started = Encoding::start(&self.settings, &frame.caps, move |frame| studio.video.show(frame))?;
+                let context = self.clone();
+                let started = Encoding::start(&self.settings, &frame.caps, move |frame| context.video.show(frame))?;
                 tracing::debug!(camera = %self.camera, encoder = self.settings.encoder.element(), "the encoder is built");
                 encoding.insert(started)
             }

@@ -122,7 +122,7 @@ impl SourceUri {
         Self::File { path, end, pace: Pace::NORMAL }
     }
 
-    /// Whether pictures come by themselves and can not be asked for again: a camera, not a file.
+    /// Whether pictures come by themselves and cannot be asked for again: a camera, not a file.
     pub fn is_live(&self) -> bool {
         !matches!(self, Self::File { .. } | Self::Images { .. })
     }

@@ -1,7 +1,7 @@
 //! Sources that fail in every way, in real pipelines.
 
-use super::{Bench, stand_ins};
-use crate::program::{Daemon, PATIENCE, reference_model};
+use super::{Bench, fake_elements};
+use crate::program::{Daemon, TIMEOUT, reference_model};
 use sightd::{camera::CameraState, geometry::Size, source::Config};
 use std::{
     fs,
@@ -13,13 +13,13 @@ use std::{
 
 fn source(fault: &str, after: u32) -> Config {
     static REGISTER: Once = Once::new();
-    REGISTER.call_once(stand_ins::register_faulty);
+    REGISTER.call_once(fake_elements::register_faulty);
     let elements = format!(
         "videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=30/1 \
          ! faulty fault={fault} after={after}"
     );
     let mut config = Config::new(format!("gst://{elements}").parse().unwrap());
-    config.patience.frozen_ms = Some(2_000);
+    config.timeouts.frozen_ms = Some(2_000);
     config
 }
 
@@ -80,7 +80,7 @@ fn a_change_of_size_is_no_fault() {
 
 #[test]
 fn a_pipeline_of_the_users_that_is_wrong_is_a_mistake_in_the_configuration() {
-    for (elements, part) in [("nosuchelement", "`nosuchelement` is missing"), ("videotestsrc !", "can not build")] {
+    for (elements, part) in [("nosuchelement", "`nosuchelement` is missing"), ("videotestsrc !", "cannot build")] {
         let error = Bench::start(&format!("gst://{elements}")).err().expect(elements);
         assert!(error.is_config() && error.to_string().contains(part), "{error}");
     }
@@ -112,7 +112,7 @@ fn a_daemon_whose_driver_never_answers_leaves_to_be_restarted() {
     fs::write(&config, format!("http.listen = \"127.0.0.1:0\"\n[camera.wedged]\nsource = \"{source}\"\n")).unwrap();
     let model = reference_model();
     let mut daemon = Daemon::spawn(&["run", "--config", config.to_str().unwrap(), "--model", &model]);
-    let (code, log) = daemon.wait_for_end(PATIENCE);
+    let (code, log) = daemon.wait_for_end(TIMEOUT);
     assert_eq!(code, Some(75), "{log}");
     assert!(log.contains("camera wedged") && log.contains("no frame came within 10s"), "{log}");
 }

@@ -1,6 +1,6 @@
 //! Files, pictures and test patterns.
 
-use super::{Bench, Load, PATIENCE, is_alone, video};
+use super::{Bench, Load, TIMEOUT, is_alone, video};
 use crate::support::{is_long, part};
 use bytes::Bytes;
 use sightd::{
@@ -84,7 +84,7 @@ fn pictures_are_made_only_while_someone_watches_and_carry_the_frames_stamps() {
     let mut bench = Bench::start("test://ball").unwrap();
     bench.frame();
     let mut viewer = bench.pictures.watch();
-    let picture = runtime.block_on(async { tokio::time::timeout(PATIENCE, viewer.next()).await.unwrap() });
+    let picture = runtime.block_on(async { tokio::time::timeout(TIMEOUT, viewer.next()).await.unwrap() });
     assert_eq!(picture.size, Size::new(640, 360));
     let decoded = image::load_from_memory(&picture.jpeg).unwrap();
     assert_eq!((decoded.width(), decoded.height()), (640, 360));
@@ -93,7 +93,7 @@ fn pictures_are_made_only_while_someone_watches_and_carry_the_frames_stamps() {
     while !frames.iter().any(|stamp| pictures.contains(stamp)) {
         assert!(frames.len() < 300, "{frames:?} {pictures:?}");
         frames.push(bench.frame().stamp);
-        pictures.push(runtime.block_on(async { tokio::time::timeout(PATIENCE, viewer.next()).await.unwrap() }).stamp);
+        pictures.push(runtime.block_on(async { tokio::time::timeout(TIMEOUT, viewer.next()).await.unwrap() }).stamp);
     }
     for frame in &frames {
         assert!(pictures.iter().all(|picture| (picture.seq == frame.seq) == (picture == frame)));

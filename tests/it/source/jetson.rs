@@ -1,6 +1,6 @@
 //! The Jetson's pipelines, run with elements that stand in for its own.
 
-use super::{Bench, INPUT, PATIENCE, is_alone, rtsp, stand_ins};
+use super::{Bench, INPUT, TIMEOUT, fake_elements, is_alone, rtsp};
 use crate::support::part;
 use gstreamer::{self as gst, prelude::*};
 use sightd::{
@@ -21,7 +21,7 @@ fn each_source_gives_frames_and_pictures() {
     if !is_alone("jetson::each_source_gives_frames_and_pictures") {
         return;
     }
-    stand_ins::register_jetson();
+    fake_elements::register_jetson();
     let servers = ["h264", "h265"].map(|codec| {
         let port = rtsp::port();
         (rtsp::Server::start(port, Size::new(320, 240), codec, &[]), format!("rtsp://127.0.0.1:{port}/live"))
@@ -49,7 +49,7 @@ fn each_source_gives_frames_and_pictures() {
         let pipeline = bench.status().pipeline;
         assert!(pipeline.contains("nvvidconv interpolation-method=1"), "{pipeline}");
         let mut viewer = bench.pictures.watch();
-        let picture = runtime.block_on(async { tokio::time::timeout(PATIENCE, viewer.next()).await.unwrap() });
+        let picture = runtime.block_on(async { tokio::time::timeout(TIMEOUT, viewer.next()).await.unwrap() });
         let decoded = image::load_from_memory(&picture.jpeg).unwrap();
         assert_eq!(Size::new(decoded.width(), decoded.height()), size, "{name}");
         bench.stop();
@@ -72,26 +72,26 @@ fn a_frame_is_encoded_once_for_all_who_watch_and_for_nobody_not_at_all() {
     if !is_alone("jetson::a_frame_is_encoded_once_for_all_who_watch_and_for_nobody_not_at_all") {
         return;
     }
-    stand_ins::register_jetson();
+    fake_elements::register_jetson();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut bench = Bench::start("csi://0").unwrap();
     let frames = |bench: &mut Bench, count| (0..count).map(|_| bench.frame().stamp.seq).last().unwrap();
     let start = frames(&mut bench, 30);
-    assert_eq!(stand_ins::pictures_encoded(), 0, "nobody watches");
+    assert_eq!(fake_elements::pictures_encoded(), 0, "nobody watches");
     let mut viewers = [(); 5].map(|()| bench.pictures.watch());
     for _ in 0..20 {
         let see = |viewer: &mut Viewer| {
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, viewer.next()).await.unwrap() }).stamp.seq
+            runtime.block_on(async { tokio::time::timeout(TIMEOUT, viewer.next()).await.unwrap() }).stamp.seq
         };
         let seen: Vec<u64> = viewers.iter_mut().map(see).collect();
         assert!(seen.iter().all(|seq| *seq > start), "{seen:?}");
     }
     drop(viewers);
     let passed = frames(&mut bench, 30) - start;
-    let encoded = stand_ins::pictures_encoded() as u64;
+    let encoded = fake_elements::pictures_encoded() as u64;
     assert!((20..=passed).contains(&encoded), "{encoded} pictures of {passed} frames for five viewers");
     frames(&mut bench, 30);
-    assert_eq!(stand_ins::pictures_encoded() as u64, encoded, "nobody watches any more");
+    assert_eq!(fake_elements::pictures_encoded() as u64, encoded, "nobody watches any more");
     bench.stop();
 }
 
@@ -100,11 +100,11 @@ fn a_csi_camera_that_is_stuck_asks_for_a_new_argus() {
     if !is_alone("jetson::a_csi_camera_that_is_stuck_asks_for_a_new_argus") {
         return;
     }
-    stand_ins::register_jetson();
+    fake_elements::register_jetson();
     let folder = tempfile::tempdir().unwrap();
     let request = folder.path().join("restart-nvargus");
     let wish = |config: &mut Config| config.argus_restart_request = Some(request.clone());
-    let bench = Bench::with(config(&format!("csi://{}", stand_ins::WEDGED_SENSOR), wish)).unwrap();
+    let bench = Bench::with(config(&format!("csi://{}", fake_elements::WEDGED_SENSOR), wish)).unwrap();
     let status = bench.wait_for(CameraState::Stuck);
     assert!(status.last_error.unwrap().contains("no frame came within 10s"));
     assert_eq!(std::fs::read_to_string(&request).unwrap(), "cam\n");

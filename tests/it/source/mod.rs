@@ -1,5 +1,6 @@
-//! Sources: real GStreamer pipelines, from a camera or file to the mailbox and the pictures.
+//! Sources: real GStreamer pipelines, from a camera or file to the latest_frames and the pictures.
 
+mod fake_elements;
 mod faults;
 mod files;
 mod http;
@@ -8,16 +9,15 @@ mod listing;
 mod many;
 mod rtsp;
 mod scaler;
-mod stand_ins;
 mod video;
 
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
     frame::Frame,
     geometry::Size,
-    mailbox::{Mailroom, Next},
+    latest_frames::{LatestFrames, Next},
     pictures::Pictures,
-    source::{self, Config, Handle, Outlet, SourceError},
+    source::{self, Config, Handle, SourceError, SourceOutputs},
     video::Video,
 };
 use std::{
@@ -31,11 +31,11 @@ use tokio::sync::watch;
 
 const INPUT: Size = Size::new(300, 300);
 /// Long enough for a busy machine; reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A camera under test, and all that it gives.
 struct Bench {
-    mailroom: Mailroom,
+    latest_frames: LatestFrames,
     pictures: Arc<Pictures>,
     video: Arc<Video>,
     status: watch::Receiver<CameraStatus>,
@@ -49,19 +49,19 @@ impl Bench {
 
     fn with(config: Config) -> Result<Self, SourceError> {
         let camera: CameraName = "cam".parse().unwrap();
-        let (mailroom, desk) = Mailroom::new();
+        let (latest_frames, frames_handle) = LatestFrames::new();
         let pictures = Arc::new(Pictures::default());
         let (sender, status) = watch::channel(CameraStatus::new(String::new()));
         let video = Arc::new(Video::default());
-        let outlet = Outlet {
-            frames: desk.open(&camera),
+        let outputs = SourceOutputs {
+            frames: frames_handle.open(&camera),
             camera,
             pictures: pictures.clone(),
             video: video.clone(),
             status: sender,
         };
-        let handle = source::spawn(config, INPUT, outlet)?;
-        Ok(Self { mailroom, pictures, video, status, handle })
+        let handle = source::spawn(config, INPUT, outputs)?;
+        Ok(Self { latest_frames, pictures, video, status, handle })
     }
 
     fn status(&self) -> CameraStatus {
@@ -69,14 +69,14 @@ impl Bench {
     }
 
     fn frame(&mut self) -> Frame {
-        match self.mailroom.next(PATIENCE) {
+        match self.latest_frames.next(TIMEOUT) {
             Next::Frame(_, frame) => frame,
             other => panic!("{other:?}; {:?}", self.status()),
         }
     }
 
     fn wait_until(&self, what: &str, is_so: impl Fn(&CameraStatus) -> bool) -> CameraStatus {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let status = self.status();
             if is_so(&status) {
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     fn stop(self) {
-        self.handle.stop(Instant::now() + PATIENCE).unwrap();
+        self.handle.stop(Instant::now() + TIMEOUT).unwrap();
     }
 }
 

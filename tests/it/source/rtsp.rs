@@ -1,11 +1,11 @@
 //! A network camera that goes away in every way, served by GStreamer's own RTSP server.
 
-use super::{Bench, Load, PATIENCE, is_alone};
+use super::{Bench, Load, TIMEOUT, is_alone};
 use crate::support::{is_long, root};
 use sightd::{
     camera::{CameraState, CameraStatus},
     geometry::Size,
-    mailbox::Next,
+    latest_frames::Next,
     source::{Config, Secret},
 };
 use std::{
@@ -108,7 +108,7 @@ enum Trouble {
     OtherSize,
     Garbage,
     /// It asks for a password that the camera was not given; only in long runs, because of the half minute after it.
-    Refusal,
+    QueueError,
 }
 
 /// Takes frames until one comes that was captured after `since`, and gives the time from then on.
@@ -121,12 +121,12 @@ fn time_to_frame(bench: &mut Bench, since: Instant) -> Duration {
     }
 }
 
-/// Empties the mailbox for a while, as an engine does.
+/// Empties the latest_frames for a while, as an engine does.
 fn drain(bench: &mut Bench, time: Duration) -> u64 {
     let until = Instant::now() + time;
     let mut count = 0;
     while let Some(left) = until.checked_duration_since(Instant::now()) {
-        if let Next::Frame(..) = bench.mailroom.next(left) {
+        if let Next::Frame(..) = bench.latest_frames.next(left) {
             count += 1;
         }
     }
@@ -167,7 +167,7 @@ fn suffer(trouble: Trouble, bench: &mut Bench, server: Server, port: u16, round:
             let time = time_to_frame(bench, Instant::now());
             (server, time)
         }
-        Trouble::Refusal => {
+        Trouble::QueueError => {
             drop(server);
             lost(bench);
             let refusing = Server::start(port, small, "jpeg", &["viewer", "secret"]);
@@ -204,13 +204,13 @@ fn a_network_camera_comes_back_and_nobody_else_notices() {
     let reader = thread::spawn(move || {
         let mut taken = 1;
         while !stopped.load(Ordering::Relaxed) {
-            taken += u64::from(matches!(other.mailroom.next(Duration::from_millis(100)), Next::Frame(..)));
+            taken += u64::from(matches!(other.latest_frames.next(Duration::from_millis(100)), Next::Frame(..)));
         }
         (other, taken)
     });
     let mut troubles = vec![Trouble::Killed, Trouble::Paused, Trouble::OtherSize, Trouble::Garbage];
     if is_long() {
-        troubles.push(Trouble::Refusal);
+        troubles.push(Trouble::QueueError);
     }
     let (warm_up, rounds) = (troubles.len(), if is_long() { 50 } else { 4 });
     let (mut before, mut slowest, mut last) = (Load::now(), Duration::ZERO, bench.status().restarts);
@@ -294,7 +294,7 @@ fn h264_plays_and_its_times_are_those_of_the_capture() {
     for _ in 0..10 {
         let frame = bench.frame();
         assert!(frame.stamp.captured > last.captured && frame.stamp.seq > last.seq);
-        assert!(frame.arrived.duration_since(frame.stamp.captured) < PATIENCE);
+        assert!(frame.arrived.duration_since(frame.stamp.captured) < TIMEOUT);
         last = frame.stamp;
     }
     bench.stop();

@@ -1,13 +1,13 @@
 //! The encoder beside the camera: the Jetson's, with elements that stand in for it, faults, and restarts.
 
-use super::{Bench, PATIENCE, is_alone, stand_ins};
+use super::{Bench, TIMEOUT, fake_elements, is_alone};
+use fake_elements::{EncoderFault, encoders_have};
 use sightd::{
     camera::CameraState,
     geometry::Size,
     source::Config,
     video::{Kind, Next, Offer, VideoFrame, Viewer},
 };
-use stand_ins::{EncoderFault, encoders_have};
 use std::{sync::Arc, time::Instant};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -16,7 +16,7 @@ fn runtime() -> Runtime {
 }
 
 fn next(runtime: &Runtime, viewer: &mut Viewer) -> Result<Arc<VideoFrame>, String> {
-    let next = runtime.block_on(async { timeout(PATIENCE, viewer.next()).await.expect("no frame and no end") });
+    let next = runtime.block_on(async { timeout(TIMEOUT, viewer.next()).await.expect("no frame and no end") });
     next.map(|Next { frame, lost }| {
         assert_eq!(lost, 0);
         frame
@@ -38,7 +38,7 @@ fn a_jetson_encodes_with_its_own_engine() {
     if !is_alone("video::a_jetson_encodes_with_its_own_engine") {
         return;
     }
-    stand_ins::register_jetson();
+    fake_elements::register_jetson();
     let runtime = runtime();
     // Pictures in the memory of the video engines, and in the CPU's.
     for (uri, size) in [("csi://0", Size::new(1280, 720)), ("test://counter", Size::new(640, 360))] {
@@ -59,7 +59,7 @@ fn a_broken_encoder_sends_viewers_away_and_leaves_the_camera_alone() {
     if !is_alone("video::a_broken_encoder_sends_viewers_away_and_leaves_the_camera_alone") {
         return;
     }
-    stand_ins::register_jetson();
+    fake_elements::register_jetson();
     let runtime = runtime();
     for (fault, why) in [
         (EncoderFault::Error, "the encoder has burnt out"),
@@ -76,7 +76,7 @@ fn a_broken_encoder_sends_viewers_away_and_leaves_the_camera_alone() {
         while bench.frame().stamp.seq < before + 30 {}
         assert_eq!((bench.status().state, bench.status().restarts), (CameraState::Running, 0), "{fault:?}");
         drop(viewer);
-        bench.handle.stop(Instant::now() + PATIENCE).unwrap();
+        bench.handle.stop(Instant::now() + TIMEOUT).unwrap();
     }
 }
 
@@ -85,7 +85,7 @@ fn the_video_goes_on_when_the_camera_comes_back() {
     if !is_alone("video::the_video_goes_on_when_the_camera_comes_back") {
         return;
     }
-    stand_ins::register_faulty();
+    fake_elements::register_faulty();
     let runtime = runtime();
     let elements = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=30/1 \
                     ! faulty fault=error after=40";

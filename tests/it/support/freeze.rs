@@ -17,7 +17,7 @@ const FUTEX: &str = if cfg!(target_arch = "aarch64") { "98 " } else { "202 " };
 
 /// Where the thread is to be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FreezePoint {
     /// While it waits for a frame.
     Waiting,
     /// While it computes.
@@ -32,7 +32,7 @@ impl Frozen {
     ///
     /// # Errors
     /// Where the system does not let one process stop another.
-    pub fn inference(daemon: u32, place: Place) -> nix::Result<Self> {
+    pub fn inference(daemon: u32, place: FreezePoint) -> nix::Result<Self> {
         let is_inference = |task: &fs::DirEntry| {
             fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim() == "inference")
         };
@@ -44,7 +44,7 @@ impl Frozen {
             ptrace::interrupt(thread)?;
             waitpid(thread, Some(WaitPidFlag::__WALL))?;
             let waits = fs::read_to_string(task.path().join("syscall")).unwrap().starts_with(FUTEX);
-            if waits == (place == Place::Waiting) {
+            if waits == (place == FreezePoint::Waiting) {
                 return Ok(Self(thread));
             }
             ptrace::detach(thread, None)?;
@@ -57,12 +57,12 @@ impl Frozen {
         ptrace::detach(self.0, None).unwrap();
     }
 
-    /// Whether its process ends within `patience`, while it is still stopped.
-    pub fn is_ended_within(&self, patience: Duration) -> bool {
+    /// Whether its process ends within `timeout`, while it is still stopped.
+    pub fn is_ended_within(&self, timeout: Duration) -> bool {
         let start = Instant::now();
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
         while waitpid(self.0, Some(flags)) == Ok(WaitStatus::StillAlive) {
-            if start.elapsed() > patience {
+            if start.elapsed() > timeout {
                 return false;
             }
             thread::sleep(Duration::from_millis(20));

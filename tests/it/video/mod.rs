@@ -11,9 +11,9 @@ use gstreamer as gst;
 use serde_json::{Value, json};
 use sightd::{
     geometry::Size,
-    mailbox::{Mailroom, Next},
+    latest_frames::{LatestFrames, Next},
     publish::bus::CameraFeed,
-    source::{self, Config, Outlet, VideoCodec},
+    source::{self, Config, SourceOutputs, VideoCodec},
     video::{Codec, EncodedFrame, Kind, Offer},
 };
 use std::{
@@ -26,7 +26,7 @@ use tokio_tungstenite::connect_async;
 use watch::{Fragment, Heard, Watch, assert_contiguous, decoded_numbers};
 
 /// Long enough for a busy machine; reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A camera whose scenes and video the daemon serves.
 struct Camera {
@@ -39,20 +39,20 @@ struct Camera {
 impl Camera {
     fn start(daemon: &Daemon, name: &str, config: Config) -> Self {
         let feed = daemon.bus.add_camera(&name.parse().unwrap(), running());
-        let (mut mailroom, desk) = Mailroom::new();
-        let outlet = Outlet {
+        let (mut latest_frames, frames_handle) = LatestFrames::new();
+        let outputs = SourceOutputs {
             camera: feed.name.clone(),
-            frames: desk.open(&feed.name),
+            frames: frames_handle.open(&feed.name),
             pictures: feed.pictures.clone(),
             video: feed.video.clone(),
             status: feed.status.clone(),
         };
         feed.status.send_modify(|status| status.frames = 0);
-        let handle = source::spawn(config, Size::new(300, 300), outlet).unwrap();
+        let handle = source::spawn(config, Size::new(300, 300), outputs).unwrap();
         let captured: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
         let (bus, camera, numbers) = (daemon.bus.clone(), feed.name.clone(), captured.clone());
         std::thread::spawn(move || {
-            while let Next::Frame(_, frame) = mailroom.next(PATIENCE) {
+            while let Next::Frame(_, frame) = latest_frames.next(TIMEOUT) {
                 numbers.lock().unwrap().insert(frame.stamp.seq, frame.stamp.captured_at.as_microsecond());
                 bus.publish(scene(&camera, frame.stamp, Vec::new()));
                 if std::sync::Arc::strong_count(&numbers) == 1 {
@@ -64,7 +64,7 @@ impl Camera {
     }
 
     fn stop(self) {
-        self.handle.stop(Instant::now() + PATIENCE).unwrap();
+        self.handle.stop(Instant::now() + TIMEOUT).unwrap();
     }
 }
 
@@ -129,7 +129,7 @@ fn encoder_threads(camera: &str) -> usize {
 }
 
 async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while !is_so() {
         assert!(Instant::now() < until, "not {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,6 +1,6 @@
 //! One who watches `/cameras/NAME/video`, and what the fragments hold.
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use crate::fake::Daemon;
 use futures_util::StreamExt;
 use gstreamer::{self as gst, prelude::*};
@@ -37,7 +37,7 @@ impl Watch {
 
     pub async fn hear(&mut self) -> Heard {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap() {
+            match timeout(TIMEOUT, self.0.next()).await.unwrap().unwrap().unwrap() {
                 Message::Text(text) => {
                     let start: Value = serde_json::from_str(&text).unwrap();
                     assert_eq!(start["type"], "start");

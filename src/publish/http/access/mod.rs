@@ -14,7 +14,7 @@ pub(super) use tokens::Role;
 pub use tokens::TokenError;
 
 use super::{Config, SetupError, Shared, error::ApiError, listener::Peer};
-use crate::lane::Refusal;
+use crate::detect_queue::QueueError;
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, header, request::Parts},
@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Paths that answer without a token: whether the daemon lives, and what the login page needs.
 const OPEN: &[&str] = &["/healthz", "/readyz", "/login", "/assets/style.css", "/assets/icon.svg"];
-/// Where the token may also come in the form, as `api_key`: their handlers ask [`Visitor::identify`].
+/// Where the token may also come in the form, as `api_key`: their handlers ask [`Client::identify`].
 const FORM_KEY: &str = "/v1/vision/";
 /// The compatible interfaces, which `http.compat_allow` opens.
 const COMPATIBLE: &[&str] = &["/v1/", "/detect", "/detectors"];
@@ -58,7 +58,7 @@ pub(super) struct Access {
 
 impl Access {
     /// # Errors
-    /// When a token can not be had, or the API would be open to more than the configuration says.
+    /// When a token cannot be had, or the API would be open to more than the configuration says.
     pub fn new(config: &Config) -> Result<Self, SetupError> {
         let tokens = Tokens::load(config)?;
         let loopback = config.listen.ip().is_loopback();
@@ -188,23 +188,23 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 
 /// Who uses a compatible interface: someone with a role, or someone whose token is still to be read from the form.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct Client {
     peer: IpAddr,
     role: Option<Role>,
 }
 
-impl Visitor {
+impl Client {
     /// Where it comes from.
     pub fn peer(&self) -> IpAddr {
         self.peer
     }
 
     /// A turn to have its form read, which those who have shown a token need not wait for.
-    pub fn wait_in_line<'a>(&self, access: &'a Access) -> Result<Option<SemaphorePermit<'a>>, ApiError> {
+    pub fn acquire_permit<'a>(&self, access: &'a Access) -> Result<Option<SemaphorePermit<'a>>, ApiError> {
         if self.role.is_some() {
             return Ok(None);
         }
-        Ok(Some(access.forms.try_acquire().map_err(|_| Refusal::Full)?))
+        Ok(Some(access.forms.try_acquire().map_err(|_| QueueError::Full)?))
     }
 
     /// Refuses a visitor that has shown no token and has none in the form either.
@@ -217,7 +217,7 @@ impl Visitor {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {

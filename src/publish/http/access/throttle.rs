@@ -12,7 +12,7 @@ const FREE: f64 = 10.0;
 /// How long it takes to forgive one failure.
 const FORGIVE_EVERY: Duration = Duration::from_secs(2);
 /// Clients that are remembered; beyond, those with the fewest failures are forgotten.
-const MOST_CLIENTS: usize = 4096;
+const MAX_CLIENTS: usize = 4096;
 
 /// Failures by client.
 #[derive(Default)]
@@ -44,10 +44,10 @@ impl Throttle {
     /// `client` has presented a wrong token.
     pub fn failed(&self, client: IpAddr, now: Instant) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= MOST_CLIENTS {
+        if failures.len() >= MAX_CLIENTS {
             failures.retain(|_, failures| failures.left(now) > 0.0);
             let least = failures.iter().min_by(|a, b| a.1.left(now).total_cmp(&b.1.left(now))).map(|(ip, _)| *ip);
-            if let Some(least) = least.filter(|_| failures.len() >= MOST_CLIENTS) {
+            if let Some(least) = least.filter(|_| failures.len() >= MAX_CLIENTS) {
                 failures.remove(&least);
             }
         }
@@ -88,6 +88,6 @@ mod tests {
         for client in 0..10_000_u32 {
             throttle.failed(std::net::Ipv4Addr::from_bits(client).into(), now);
         }
-        assert!(throttle.failures.lock().unwrap().len() <= MOST_CLIENTS);
+        assert!(throttle.failures.lock().unwrap().len() <= MAX_CLIENTS);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
-/// The shortest token: 16 characters of a random text can not be guessed over a network.
+/// The shortest token: 16 characters of a random text cannot be guessed over a network.
 const SHORTEST: usize = 16;
 /// How long a login lasts.
 pub(super) const SESSION_SECONDS: i64 = 30 * 24 * 3600;
@@ -36,11 +36,11 @@ impl Role {
     }
 }
 
-/// Why a token can not be had.
+/// Why a token cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Its file can not be read.
-    #[error("can't read the token file {path}: {error}")]
+    /// Its file cannot be read.
+    #[error("cannot read the token file {path}: {error}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -57,12 +57,12 @@ pub enum TokenError {
     },
     /// It is too short or has other characters than a header can carry.
     #[error(
-        "the token in {place} is not usable: use at least {SHORTEST} visible ASCII characters \
+        "the token in {permit} is not usable: use at least {SHORTEST} visible ASCII characters \
          (`openssl rand -hex 24` makes one), or sha256: and the 64 hex digits of its SHA-256"
     )]
     Unfit {
         /// The file or environment variable.
-        place: String,
+        permit: String,
     },
 }
 
@@ -71,8 +71,8 @@ pub enum TokenError {
 pub(super) struct Token([u8; 32]);
 
 impl Token {
-    fn new(text: &str, place: &str) -> Result<Self, TokenError> {
-        let unfit = || TokenError::Unfit { place: place.to_owned() };
+    fn new(text: &str, permit: &str) -> Result<Self, TokenError> {
+        let unfit = || TokenError::Unfit { permit: permit.to_owned() };
         let text = text.trim();
         if let Some(hex) = text.strip_prefix("sha256:") {
             return from_hex(hex).map(Self).ok_or_else(unfit);

@@ -11,10 +11,10 @@ use crate::{
     geometry::Size,
     publish::http::{
         Shared,
-        access::Visitor,
+        access::Client,
         error::ApiError,
         extract::Part,
-        look::{self, LARGEST_PICTURE},
+        picture::{self, LARGEST_PICTURE},
     },
 };
 use axum::{
@@ -33,11 +33,11 @@ use utoipa::ToSchema;
 /// What a detection must exceed where the client does not say it.
 const DEFAULT_CONFIDENCE: Fraction = const { Fraction::new(0.4).unwrap() };
 /// How many predictions a client gets that does not say how sure they must be: Frigate looks at no more.
-const MOST_PREDICTIONS: usize = 20;
+const MAX_PREDICTIONS: usize = 20;
 /// The largest form: a picture and some short fields.
 const LARGEST_FORM: usize = LARGEST_PICTURE + 64 * 1024;
 /// How many labels the message names.
-const MOST_NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 const MODULE: &str = env!("CARGO_PKG_NAME");
 
 /// The form that clients send.
@@ -199,7 +199,7 @@ struct Form {
     ))]
 pub(super) async fn detect(
     State(shared): State<Arc<Shared>>,
-    visitor: Visitor,
+    visitor: Client,
     request: Request,
 ) -> Result<Json<VisionAnswer>, CompatError> {
     Ok(Json(answer(&shared, visitor, request, "detect", None).await?))
@@ -216,7 +216,7 @@ pub(super) async fn detect(
     ))]
 pub(super) async fn detect_custom(
     State(shared): State<Arc<Shared>>,
-    visitor: Visitor,
+    visitor: Client,
     Part(name): Part<String>,
     request: Request,
 ) -> Result<Json<VisionAnswer>, CompatError> {
@@ -232,7 +232,7 @@ pub(super) async fn detect_custom(
     ))]
 pub(super) async fn list_custom(
     State(shared): State<Arc<Shared>>,
-    visitor: Visitor,
+    visitor: Client,
 ) -> Result<Json<CustomModels>, CompatError> {
     visitor.identify(&shared.access, None)?;
     let (began, engine) = (Instant::now(), shared.engine()?);
@@ -264,27 +264,27 @@ pub(super) async fn update_available() -> Json<UpdateAvailable> {
 /// Reads the form, lets the picture in it be looked at and says what was seen.
 async fn answer(
     shared: &Shared,
-    visitor: Visitor,
+    visitor: Client,
     request: Request,
     command: &'static str,
     model: Option<&str>,
 ) -> Result<VisionAnswer, ApiError> {
     let began = Instant::now();
-    let _turn = visitor.wait_in_line(&shared.access)?;
-    let place = look::enter(shared, visitor.peer());
-    let form = match place {
+    let _turn = visitor.acquire_permit(&shared.access)?;
+    let permit = picture::acquire_permit(shared, visitor.peer());
+    let form = match permit {
         Ok(_) => read_form(request).await,
         Err(_) => Ok(Form { image: None, min_confidence: None, api_key: None }),
     };
     visitor.identify(&shared.access, form.as_ref().ok().and_then(|form| form.api_key.as_deref()))?;
-    let (place, Form { image, min_confidence, .. }) = (place?, form?);
+    let (permit, Form { image, min_confidence, .. }) = (permit?, form?);
     let serving = shared.engine()?;
     if let Some(name) = model.filter(|name| **name != *serving.model) {
         return Err(ApiError::UnknownModel { name: name.to_owned(), serving: serving.model.to_string() });
     }
     let image = image.ok_or_else(|| ApiError::BadRequest("the form has no field \"image\" with a picture".into()))?;
-    let seen = look::look(place, image, Some(min_confidence.unwrap_or(DEFAULT_CONFIDENCE))).await?;
-    let most = if min_confidence.is_some() { usize::MAX } else { MOST_PREDICTIONS };
+    let seen = picture::detect(permit, image, Some(min_confidence.unwrap_or(DEFAULT_CONFIDENCE))).await?;
+    let most = if min_confidence.is_some() { usize::MAX } else { MAX_PREDICTIONS };
     let predictions: Vec<_> = seen.detections.iter().take(most).map(|found| prediction(found, seen.size)).collect();
     Ok(VisionAnswer {
         success: true,
@@ -298,10 +298,10 @@ async fn answer(
 
 /// What was found, in words.
 fn message(predictions: &[Prediction]) -> String {
-    let labels: Vec<_> = predictions.iter().take(MOST_NAMED).map(|found| found.label.as_str()).collect();
+    let labels: Vec<_> = predictions.iter().take(MAX_NAMED).map(|found| found.label.as_str()).collect();
     match predictions.len() {
         0 => "No objects found".into(),
-        1..=MOST_NAMED => format!("Found {}", labels.join(", ")),
+        1..=MAX_NAMED => format!("Found {}", labels.join(", ")),
         _ => format!("Found {}...", labels.join(", ")),
     }
 }
@@ -319,9 +319,9 @@ fn prediction(found: &Detection, size: Size) -> Prediction {
 }
 
 async fn read_form(request: Request) -> Result<Form, ApiError> {
-    let unfit = |why: &dyn Display| ApiError::BadRequest(format!("the form can not be read: {why}"));
+    let unfit = |why: &dyn Display| ApiError::BadRequest(format!("the form cannot be read: {why}"));
     let (parts, body) = request.into_parts();
-    let body = look::read(body, LARGEST_FORM).await?;
+    let body = picture::read(body, LARGEST_FORM).await?;
     let mut request = Request::from_parts(parts, Body::from(body));
     DefaultBodyLimit::disable().apply(&mut request);
     let mut fields = Multipart::from_request(request, &()).await.map_err(|_| {

@@ -6,17 +6,17 @@
 
 use super::CompatError;
 use crate::{
+    detect_queue::Permit,
     detection::Detection,
     fraction::Fraction,
     geometry::Rect,
-    lane::Place,
     photo::{Format, Orientation},
     publish::http::{
         Shared, drawn,
         error::{ApiError, Problem},
         extract::Upgrade,
         listener::Peer,
-        look::{self, LARGEST_PICTURE},
+        picture::{self, LARGEST_PICTURE},
         stream,
     },
 };
@@ -164,9 +164,9 @@ pub(in super::super) async fn detect(
     caller: IpAddr,
     body: Body,
 ) -> Result<Json<DoodsAnswer>, CompatError> {
-    let place = look::enter(shared, caller)?;
-    let request = parse(&look::read(body, LARGEST_REQUEST).await?)?;
-    Ok(Json(answer(place, request).await?))
+    let permit = picture::acquire_permit(shared, caller)?;
+    let request = parse(&picture::read(body, LARGEST_REQUEST).await?)?;
+    Ok(Json(answer(permit, request).await?))
 }
 
 /// Detects in pictures, one after the other, as DOODS2 does: each text message is a request as for `POST /detect` with
@@ -206,9 +206,9 @@ async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {
 
 /// The answer to one message, errors included.
 async fn reply(shared: &Shared, caller: IpAddr, message: &[u8]) -> Message {
-    let look = async |request: DoodsRequest| answer(look::enter(shared, caller)?, request).await;
+    let detect = async |request: DoodsRequest| answer(picture::acquire_permit(shared, caller)?, request).await;
     let (id, outcome) = match parse(message) {
-        Ok(request) => (request.id.clone(), look(request).await),
+        Ok(request) => (request.id.clone(), detect(request).await),
         Err(error) => (None, Err(error)),
     };
     let answer = outcome.unwrap_or_else(|error| DoodsAnswer {
@@ -224,7 +224,7 @@ fn parse(bytes: &[u8]) -> Result<DoodsRequest, ApiError> {
     serde_json::from_slice(bytes).map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))
 }
 
-async fn answer(place: Place, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
+async fn answer(permit: Permit, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
     let DoodsRequest { id, detector_name, data, detect, regions, image, preprocess } = request;
     check_detector(detector_name.as_deref())?;
     if preprocess.is_some_and(|steps| !steps.is_empty()) {
@@ -236,7 +236,7 @@ async fn answer(place: Place, request: DoodsRequest) -> Result<DoodsAnswer, ApiE
     })?);
     let least = detect.values().chain(regions.iter().flat_map(|region| region.detect.values()));
     let least = least.copied().min_by(f32::total_cmp).map(share);
-    let seen = look::look(place, bytes.clone(), least).await?;
+    let seen = picture::detect(permit, bytes.clone(), least).await?;
     let wanted = Filter { detect, regions };
     let (found, detections) = seen
         .detections

@@ -1,7 +1,7 @@
 //! The interfaces of other detection servers, so that their clients can use this one: CodeProject.AI (Blue Iris,
 //! Frigate's `deepstack` detector) and DOODS2 (Home Assistant's `doods`).
 //!
-//! Their clients send no `Authorization` header; see `access::Visitor` for what they may send instead.
+//! Their clients send no `Authorization` header; see `access::Client` for what they may send instead.
 
 mod codeproject;
 pub(super) mod doods;

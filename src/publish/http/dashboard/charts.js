@@ -6,7 +6,7 @@ import { byId, make, refill, swatch } from "/assets/dom.js";
 import { STAGES } from "/assets/history.js";
 
 const STAGE_COLOURS = ["#60a5fa", "#94a3b8", "#a78bfa", "#14b8a6", "#f59e0b"];
-/** More lines than this can not be told apart. */
+/** More lines than this cannot be told apart. */
 const MOST_LINES = 6;
 
 /** Draws all charts. @param {import("./history.js").History} history */

@@ -21,12 +21,12 @@ const [SLOWEST, FASTEST] = [0.9, 1.25];
 const ARRIVALS = 15;
 /** What lies further back is taken out of the browser's buffer. */
 const KEPT_S = 5;
-/** Fragments without a frame for this long mean that this browser can not decode them. */
+/** Fragments without a frame for this long mean that this browser cannot decode them. */
 const PATIENCE_MS = 4000;
 
 const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
-/** Why this browser can not play H.264; null if it can. */
+/** Why this browser cannot play H.264; null if it can. */
 export function obstacle() {
   if (!Source) return "this browser has no Media Source Extensions";
   if (!HTMLVideoElement.prototype.requestVideoFrameCallback || !globalThis.VideoFrame) {
@@ -47,7 +47,7 @@ export class H264Stream {
     this.undecodedSince = null;
     this.video = document.createElement("video");
     Object.assign(this.video, { muted: true, playsInline: true, disableRemotePlayback: true });
-    this.video.onerror = () => this.fail(this.video.error.message || "the video can not be decoded");
+    this.video.onerror = () => this.fail(this.video.error.message || "the video cannot be decoded");
     this.socket = openSocket(`${camera}/video`, {
       message: (data) => (typeof data === "string" ? this.begin(JSON.parse(data)) : this.receive(data)),
       closed: (reason) => this.fail(reason || "the daemon refused or closed the stream"),

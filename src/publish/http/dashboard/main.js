@@ -112,7 +112,7 @@ async function refreshState() {
     if (trouble) next = QUICK_MS;
     page.aheadMs = await clockOffset();
   } catch {
-    next = QUICK_MS; // the link says that the daemon can not be reached
+    next = QUICK_MS; // the link says that the daemon cannot be reached
   }
   clearTimeout(stateTimer);
   stateTimer = setTimeout(refreshState, next);

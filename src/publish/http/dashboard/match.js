@@ -7,7 +7,7 @@ const KEPT_PICTURES = 60;
 
 /**
  * Pictures and scenes of one camera come on two connections, in no order between them. A picture waits for its
- * scene. One whose scene can not come any more, since a later scene is there, was skipped by the engine and is not
+ * scene. One whose scene cannot come any more, since a later scene is there, was skipped by the engine and is not
  * shown. Where no scenes come at all, pictures are shown without.
  */
 export class Matcher {

@@ -10,7 +10,7 @@ import { Meter } from "/assets/meter.js";
  * @typedef {{picture: (picture: Picture) => void, received: (bytes: number) => void,
  *   state: (state: "connecting"|"live"|"lost") => void, failed: (reason: string) => void}} StreamEvents
  * @typedef {{close: () => void}} Stream
- * @typedef {"automatic"|"h264"|"jpeg"} Wish "h264": nothing else, even where it fails
+ * @typedef {"automatic"|"h264"|"jpeg"} VideoRequest "h264": nothing else, even where it fails
  */
 
 const STREAMS = { "H.264": H264Stream, JPEG: JpegStream };
@@ -33,12 +33,12 @@ export class Player {
   /**
    * Begins to play, or begins anew.
    * @param {{codec?: string, reason?: string}|undefined} offer `video` of the camera, as GET /cameras gives it
-   * @param {Wish} wish
+   * @param {VideoRequest} request
    */
-  start(offer, wish) {
-    this.wish = wish;
+  start(offer, request) {
+    this.request = request;
     this.failure = null;
-    if (wish === "jpeg") return this.play("JPEG");
+    if (request === "jpeg") return this.play("JPEG");
     const reason = offer?.codec === "h264" ? obstacle() : (offer?.reason ?? "the camera has none");
     if (reason) this.failed(reason);
     else this.play("H.264");
@@ -60,7 +60,7 @@ export class Player {
   failed(reason) {
     this.stop();
     this.failure = reason;
-    if (this.wish === "automatic") this.play("JPEG");
+    if (this.request === "automatic") this.play("JPEG");
   }
 
   stop() {

@@ -12,7 +12,7 @@ const STALE_MS = 3000;
 export class Tile {
   /**
    * @param {string} name the camera's
-   * @param {{wanted: (detection: object) => boolean, chosen: (tile: Tile) => void, aheadMs: number, video: Wish}} page
+   * @param {{wanted: (detection: object) => boolean, chosen: (tile: Tile) => void, aheadMs: number, video: VideoRequest}} page
    *   `video`: what the person wants to be played, see player.js
    */
   constructor(name, page) {
@@ -47,7 +47,7 @@ export class Tile {
     element.dataset.camera = this.name;
     this.element = element;
     this.canvas = part("canvas");
-    this.veil = part(".veil");
+    this.overlay = part(".overlay");
     this.numbers = part(".numbers");
     this.button = part(".enlarge");
     part("h2").textContent = this.name;
@@ -154,14 +154,14 @@ export class Tile {
     if (this.description !== text) this.canvas.setAttribute("aria-label", `${this.name}: ${(this.description = text)}`);
   }
 
-  /** Brings lamp, veil and numbers up to date. */
+  /** Brings status-indicator, overlay and numbers up to date. */
   refresh() {
     const age = performance.now() - this.drawnAt;
     const stale = age > STALE_MS;
     const [title, detail] = this.trouble(this.status?.state ?? "starting", stale, age);
-    this.veil.hidden = !title;
-    setText(this.veil.querySelector("strong"), title ?? "");
-    setText(this.veil.querySelector("span"), detail ?? "");
+    this.overlay.hidden = !title;
+    setText(this.overlay.querySelector("strong"), title ?? "");
+    setText(this.overlay.querySelector("span"), detail ?? "");
     if (title) this.describe(title);
     const plain = !this.scene;
     const off = this.status?.state === "disabled";

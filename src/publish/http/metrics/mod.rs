@@ -6,10 +6,10 @@
 mod machine;
 mod page;
 
-use super::{Shared, error::ApiError, traffic::Traffic};
+use super::{Shared, error::ApiError, http_metrics::HttpMetrics};
 use crate::{
     camera::CameraState,
-    mailbox::Desk,
+    latest_frames::FramesHandle,
     publish::bus::{Bus, CameraFeed},
     status::{EnginePhase, ProviderState},
 };
@@ -28,12 +28,12 @@ use prometheus_client::{
 use std::{fmt, sync::Arc};
 
 /// What `/metrics` shows, gathered anew at each request.
-pub(super) fn registry(bus: Arc<Bus>, desk: Option<Desk>, traffic: &Traffic) -> Registry {
+pub(super) fn registry(bus: Arc<Bus>, frames_handle: Option<FramesHandle>, http_metrics: &HttpMetrics) -> Registry {
     let mut registry = Registry::default();
     let ours = registry.sub_registry_with_prefix("sightd");
     bus.counts.register(ours);
-    traffic.register(ours);
-    ours.register_collector(Box::new(Readings { bus: bus.clone(), desk }));
+    http_metrics.register(ours);
+    ours.register_collector(Box::new(Readings { bus: bus.clone(), frames_handle }));
     registry.register_collector(Box::new(ProcessReadings { bus, started: Timestamp::now() }));
     registry
 }
@@ -51,7 +51,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Respons
 #[derive(Debug)]
 struct Readings {
     bus: Arc<Bus>,
-    desk: Option<Desk>,
+    frames_handle: Option<FramesHandle>,
 }
 
 /// What the process takes.
@@ -108,8 +108,10 @@ impl Readings {
             (vec![("camera", feed.name.to_string()), ("reason", reason.to_owned())], count as f64)
         };
         let failed = feeds.iter().map(|feed| sample(feed, "network_failed", self.bus.counts.failures(&feed.name)));
-        let desk = self.desk.iter();
-        let busy = desk.flat_map(|desk| feeds.iter().map(|feed| sample(feed, "engine_busy", desk.dropped(&feed.name))));
+        let frames_handle = self.frames_handle.iter();
+        let busy = frames_handle.flat_map(|frames_handle| {
+            feeds.iter().map(|feed| sample(feed, "engine_busy", frames_handle.dropped(&feed.name)))
+        });
         failed.chain(busy).collect()
     }
 

@@ -1,4 +1,4 @@
-//! What inference must know of the machine it runs on.
+//! What inference must know of the host it runs on.
 
 use std::{
     collections::BTreeSet,
@@ -7,12 +7,12 @@ use std::{
     thread,
 };
 
-/// The files through which Linux tells about the machine.
-pub(super) struct Machine {
+/// The files through which Linux tells about the host.
+pub(super) struct Host {
     root: PathBuf,
 }
 
-impl Machine {
+impl Host {
     /// The one we run on.
     pub(super) fn this() -> Self {
         Self { root: PathBuf::from("/") }
@@ -103,8 +103,8 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
-    /// A machine made of files.
-    fn machine(files: &[(&str, &str)]) -> (TempDir, Machine) {
+    /// A host made of files.
+    fn host(files: &[(&str, &str)]) -> (TempDir, Host) {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = folder.path().join(path);
@@ -112,7 +112,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let root = folder.path().to_owned();
-        (folder, Machine { root })
+        (folder, Host { root })
     }
 
     const CORE: &str = "topology/thread_siblings_list";
@@ -124,7 +124,7 @@ mod tests {
         let mut files: Vec<(&str, &str)> = cpus.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         files.push(("proc/device-tree/model", "NVIDIA Jetson Nano Developer Kit\0"));
         files.push(("proc/meminfo", "MemTotal:        4059216 kB\nMemAvailable:    3000000 kB\n"));
-        let (_folder, nano) = machine(&files);
+        let (_folder, nano) = host(&files);
         assert_eq!(nano.threads(4), 3);
         assert_eq!(nano.threads(2), 1); // the 5 W mode
         assert_eq!(nano.threads(1), 1);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_pc_uses_its_cores_and_not_their_threads() {
-        let (_folder, pc) = machine(&[
+        let (_folder, pc) = host(&[
             (&format!("sys/devices/system/cpu/cpu0/{CORE}"), "0-1"),
             (&format!("sys/devices/system/cpu/cpu1/{CORE}"), "0-1"),
             (&format!("sys/devices/system/cpu/cpu2/{CORE}"), "2-3"),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_tells_nothing_still_works() {
-        let (_folder, bare) = machine(&[]);
+        let (_folder, bare) = host(&[]);
         assert_eq!(bare.threads(3), 3);
         assert_eq!(bare.target(), env::consts::ARCH);
         assert_eq!(bare.tensorrt(), None);

@@ -12,13 +12,13 @@ use std::{
 /// Written by the streaming threads, read by the supervisor.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    seen: Mutex<Seen>,
+    seen: Mutex<FrameTimes>,
     closing: AtomicBool,
 }
 
 /// When frames came out of a pipeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct FrameTimes {
     /// When the last one came, or was last seen waiting for the engine.
     pub last: Option<Instant>,
     /// When the last one came whose pixels were not those of the one before.
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// What has been seen so far.
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> FrameTimes {
         *self.lock()
     }
 
@@ -51,7 +51,7 @@ impl Progress {
         self.closing.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, FrameTimes> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,15 +2,15 @@
 
 use super::{
     Resize,
-    dataset::{Dataset, Found, Image},
+    dataset::{CocoResult, Dataset, Image},
 };
 use crate::{
     decode::{Fraction, Thresholds},
     detection::Detection,
+    detector::{Detector, DetectorError},
     geometry::Size,
     infer::{self, InferError, Runtime},
     manifest::Model,
-    network::{Network, NetworkError},
     photo::{self, Orientation, PhotoError},
     source::scale::{self, RawFormat, ScaleError, Scaler},
 };
@@ -26,7 +26,7 @@ use std::{
 };
 
 /// Scores above this count: precision is read along the whole curve.
-const LEAST_SCORE: Fraction = Fraction::new(1e-8).unwrap();
+const MIN_SCORE: Fraction = Fraction::new(1e-8).unwrap();
 /// The suppression of the reference figures.
 const MAX_IOU: Fraction = Fraction::new(0.6).unwrap();
 /// COCO counts no more.
@@ -34,16 +34,16 @@ const MAX_DETECTIONS: usize = 100;
 
 /// Why the pictures could not be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
-    /// A picture can not be read.
-    #[error("the dataset's picture {path:?} can not be read: {error}")]
+pub enum RunnerError {
+    /// A picture cannot be read.
+    #[error("the dataset's picture {path:?} cannot be read: {error}")]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
-    /// A picture can not be decoded.
+    /// A picture cannot be decoded.
     #[error("the dataset's picture {path:?}: {error}")]
     Photo {
         /// The file.
@@ -61,7 +61,7 @@ pub enum LookError {
         /// Size in the description.
         said: Size,
     },
-    /// The live path's scaler can not be had, or refuses a picture.
+    /// The live path's scaler cannot be had, or refuses a picture.
     #[error("{path:?}: {error}")]
     Scale {
         /// The folder or picture.
@@ -71,17 +71,17 @@ pub enum LookError {
     },
     /// The network could not be run.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Detector(#[from] DetectorError),
 }
 
-impl From<InferError> for LookError {
+impl From<InferError> for RunnerError {
     fn from(error: InferError) -> Self {
-        Self::Network(error.into())
+        Self::Detector(error.into())
     }
 }
 
 /// What the engines need to know.
-pub(super) struct Looker<'a> {
+pub(super) struct DatasetRunner<'a> {
     pub runtime: Runtime,
     pub config: infer::Config,
     pub model: &'a Model,
@@ -92,23 +92,23 @@ pub(super) struct Looker<'a> {
 }
 
 /// What came of a look at all pictures.
-pub(super) struct Looked {
+pub(super) struct DatasetDetections {
     /// All detections, picture by picture.
-    pub found: Vec<Found>,
+    pub found: Vec<CocoResult>,
     /// The execution provider they were made on.
     pub provider: String,
 }
 
 /// One engine with what brings pictures to its size.
 struct Worker {
-    network: Network,
+    network: Detector,
     /// The live path's scaler, if that is asked for.
     scaler: Option<Scaler>,
 }
 
-impl Looker<'_> {
+impl DatasetRunner<'_> {
     /// Takes all pictures through `jobs` engines. Shows a progress bar if the standard error is a terminal.
-    pub fn look_at_all(&self, jobs: usize) -> Result<Looked, LookError> {
+    pub fn run(&self, jobs: usize) -> Result<DatasetDetections, RunnerError> {
         let mut workers = vec![self.worker()?];
         let provider = workers[0].network.provider().to_string();
         for _ in 1..jobs {
@@ -124,46 +124,46 @@ impl Looker<'_> {
             drop(done);
             self.collect(results) // an error drops the receiver, which ends the workers
         })?;
-        Ok(Looked { found, provider })
+        Ok(DatasetDetections { found, provider })
     }
 
-    fn worker(&self) -> Result<Worker, LookError> {
+    fn worker(&self) -> Result<Worker, RunnerError> {
         let scaler = match self.resize {
             Resize::Tf1 => None,
             Resize::Live => Some(
                 Scaler::new(self.model.manifest.input.size())
-                    .map_err(|error| LookError::Scale { path: self.folder.clone(), error })?,
+                    .map_err(|error| RunnerError::Scale { path: self.folder.clone(), error })?,
             ),
         };
-        Ok(Worker { network: Network::open(&self.runtime, &self.config, self.model)?, scaler })
+        Ok(Worker { network: Detector::open(&self.runtime, &self.config, self.model)?, scaler })
     }
 
     /// One engine's work: picture after picture while there are any.
-    fn work(&self, mut worker: Worker, next: &AtomicUsize, done: &mpsc::Sender<Result<Vec<Found>, LookError>>) {
+    fn work(&self, mut worker: Worker, next: &AtomicUsize, done: &mpsc::Sender<Result<Vec<CocoResult>, RunnerError>>) {
         let classes = self.classes();
-        let thresholds = Thresholds::uniform(LEAST_SCORE, classes.len(), MAX_IOU, MAX_DETECTIONS);
+        let thresholds = Thresholds::uniform(MIN_SCORE, classes.len(), MAX_IOU, MAX_DETECTIONS);
         let mut found = Vec::new();
         while let Some(image) = self.dataset.images.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let looked = self.look_at(image, &mut worker, &thresholds, &mut found);
+            let looked = self.detect_in(image, &mut worker, &thresholds, &mut found);
             if done.send(looked.map(|()| in_coco_form(image, &found, &classes))).is_err() {
                 return;
             }
         }
     }
 
-    fn look_at(
+    fn detect_in(
         &self,
         image: &Image,
         worker: &mut Worker,
         thresholds: &Thresholds,
         found: &mut Vec<Detection>,
-    ) -> Result<(), LookError> {
+    ) -> Result<(), RunnerError> {
         let path = self.folder.join(&image.file_name);
-        let bytes = fs::read(&path).map_err(|error| LookError::Unreadable { path: path.clone(), error })?;
-        let broken = |error| LookError::Photo { path: path.clone(), error };
+        let bytes = fs::read(&path).map_err(|error| RunnerError::Unreadable { path: path.clone(), error })?;
+        let broken = |error| RunnerError::Photo { path: path.clone(), error };
         let (size, said) = (photo::size(&bytes).map_err(broken)?, Size::new(image.width, image.height));
         if size != said {
-            return Err(LookError::Size { path, found: size, said });
+            return Err(RunnerError::Size { path, found: size, said });
         }
         let decode = |bytes: &[u8]| photo::decode(bytes, Orientation::AsStored).map_err(broken);
         match &mut worker.scaler {
@@ -176,14 +176,17 @@ impl Looker<'_> {
                         scale::Image::Raw { format: RawFormat::Rgb, size, data }
                     }
                 };
-                let pixels = scaler.scale(picture).map_err(|error| LookError::Scale { path, error })?;
+                let pixels = scaler.scale(picture).map_err(|error| RunnerError::Scale { path, error })?;
                 worker.network.look(&pixels, thresholds, found)?
             }
         };
         Ok(())
     }
 
-    fn collect(&self, results: mpsc::Receiver<Result<Vec<Found>, LookError>>) -> Result<Vec<Found>, LookError> {
+    fn collect(
+        &self,
+        results: mpsc::Receiver<Result<Vec<CocoResult>, RunnerError>>,
+    ) -> Result<Vec<CocoResult>, RunnerError> {
         let bar = ProgressBar::new(self.dataset.images.len() as u64).with_style(
             ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {per_sec}, {eta} left")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -206,11 +209,11 @@ impl Looker<'_> {
 }
 
 /// Boxes in pixels, classes by the dataset's numbers; classes that the dataset does not have are left out.
-fn in_coco_form(image: &Image, found: &[Detection], classes: &[Option<u32>]) -> Vec<Found> {
+fn in_coco_form(image: &Image, found: &[Detection], classes: &[Option<u32>]) -> Vec<CocoResult> {
     let (width, height) = (f64::from(image.width), f64::from(image.height));
     let known = |found: &Detection| {
         let bbox = &found.bbox;
-        Some(Found {
+        Some(CocoResult {
             image_id: image.id,
             category_id: classes[found.class_id as usize]?,
             bbox: [

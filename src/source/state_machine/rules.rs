@@ -1,4 +1,4 @@
-//! What a camera's machine goes by: how long each thing may take, and what an end or a hanging driver means.
+//! What a camera's state_machine goes by: how long each thing may take, and what an end or a hanging driver means.
 
 use crate::source::uri::{AtEnd, SourceUri};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 /// How long each thing may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::source) struct Limits {
-    /// From the start of an attempt to the camera's first answer, for a camera on the network.
+    /// From the start of an run to the camera's first answer, for a camera on the network.
     pub contact: Option<Duration>,
-    /// From the start of an attempt to its first frame.
+    /// From the start of an run to its first frame.
     pub first_frame: Duration,
     /// From one frame to the next.
     pub stall: Duration,
@@ -16,10 +16,10 @@ pub(in crate::source) struct Limits {
     pub frozen: Option<Duration>,
     /// For taking a pipeline down.
     pub close: Duration,
-    /// The first pause after a fault; it doubles with each attempt in vain.
-    pub shortest_pause: Duration,
+    /// The first pause after a fault; it doubles with each run in vain.
+    pub min_backoff: Duration,
     /// The longest pause after a fault.
-    pub longest_pause: Duration,
+    pub max_backoff: Duration,
     /// The pause after a refused password.
     pub refused_pause: Duration,
     /// Without a frame, for all attempts together, before a camera behind Argus counts as stuck.
@@ -34,8 +34,8 @@ impl Default for Limits {
             stall: Duration::from_secs(3),
             frozen: None,
             close: Duration::from_secs(3),
-            shortest_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(3),
+            min_backoff: Duration::from_millis(500),
+            max_backoff: Duration::from_secs(3),
             refused_pause: Duration::from_secs(30),
             stuck: Duration::from_secs(60),
         }

@@ -1,20 +1,20 @@
-//! The lane of single pictures: bounded, its callers served in turn.
+//! The queue of single pictures: bounded, its callers served in turn.
 //!
 //! ```text
-//!  caller ──place──▶ Lane ──callers in turn──▶ decoding ──Still──▶ mailroom, beside the cameras ──▶ engine
-//!     ◀────────────────────────────────── Seen ───────────────────────────────────────────────────────┘
+//!  caller ──permit──▶ DetectQueue ──callers in turn──▶ decoding ──Still──▶ latest_frames, beside the cameras ──▶ engine
+//!     ◀────────────────────────────────── DetectResult ───────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A caller first takes a place, then sends its picture: whoever finds no place is refused before it has cost memory.
+//! A caller first takes a permit, then sends its picture: whoever finds no permit is refused before it has cost memory.
 //! One thread decodes; it holds the next picture ready while the engine looks at the one before, so that at most three
 //! decoded pictures exist at a time.
 
 use crate::{
     fraction::Fraction,
     geometry::Size,
-    mailbox::Desk,
+    latest_frames::FramesHandle,
     photo::{self, Orientation, PhotoError},
-    still::{Seen, Still},
+    still::{DetectResult, Still},
 };
 use bytes::Bytes;
 use std::{
@@ -26,20 +26,20 @@ use std::{
 use tokio::sync::oneshot;
 
 /// Pictures of all callers that may wait or be under way.
-pub const PLACES: usize = 16;
+pub const MAX_QUEUED: usize = 16;
 /// Pictures of one caller that may wait or be under way.
-pub const PLACES_EACH: usize = 8;
+pub const MAX_QUEUED_PER_CLIENT: usize = 8;
 /// The most pixels of a picture; 25 million are 75 MB once decoded.
-pub const MOST_PIXELS: u64 = 25_000_000;
+pub const MAX_PIXELS: u64 = 25_000_000;
 
-/// Why a caller gets no place.
+/// Why a caller gets no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum QueueError {
     /// All are taken.
-    #[error("{PLACES} pictures are waiting already")]
+    #[error("{MAX_QUEUED} pictures are waiting already")]
     Full,
     /// The caller has its share.
-    #[error("{PLACES_EACH} pictures of this caller are waiting already")]
+    #[error("{MAX_QUEUED_PER_CLIENT} pictures of this caller are waiting already")]
     Share,
     /// The daemon stops.
     #[error("the daemon is stopping")]
@@ -48,12 +48,12 @@ pub enum Refusal {
 
 /// Why a picture was not looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
-    /// It can not be decoded.
+pub enum DetectError {
+    /// It cannot be decoded.
     #[error(transparent)]
     Photo(#[from] PhotoError),
     /// It has more pixels than are decoded.
-    #[error("the picture has {size} pixels: up to {} million are looked at", MOST_PIXELS / 1_000_000)]
+    #[error("the picture has {size} pixels: up to {} million are looked at", MAX_PIXELS / 1_000_000)]
     TooLarge {
         /// Its size.
         size: Size,
@@ -71,43 +71,43 @@ pub struct Request {
 }
 
 impl Request {
-    /// Asks for what is on the JPEG or PNG file in `bytes`. A detection must exceed `score`, in place of what the
+    /// Asks for what is on the JPEG or PNG file in `bytes`. A detection must exceed `score`, in permit of what the
     /// configuration says.
     ///
     /// # Errors
-    /// When the file's header is none of a picture, or says that it has more than [`MOST_PIXELS`].
-    pub fn new(bytes: Bytes, score: Option<Fraction>) -> Result<Self, LookError> {
+    /// When the file's header is none of a picture, or says that it has more than [`MAX_PIXELS`].
+    pub fn new(bytes: Bytes, score: Option<Fraction>) -> Result<Self, DetectError> {
         let size = photo::size(&bytes)?;
-        if u64::from(size.width) * u64::from(size.height) > MOST_PIXELS {
-            return Err(LookError::TooLarge { size });
+        if u64::from(size.width) * u64::from(size.height) > MAX_PIXELS {
+            return Err(DetectError::TooLarge { size });
         }
         Ok(Self { bytes, score })
     }
 }
 
-/// The lane; may be cloned and kept anywhere.
+/// The queue; may be cloned and kept anywhere.
 #[derive(Clone, Debug, Default)]
-pub struct Lane {
+pub struct DetectQueue {
     shared: Arc<Shared>,
 }
 
-/// A place in the lane, free again once dropped.
+/// A permit in the queue, free again once dropped.
 #[derive(Debug)]
-pub struct Place {
-    lane: Lane,
+pub struct Permit {
+    queue: DetectQueue,
     caller: IpAddr,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// A picture came, or the lane was closed.
+    /// A picture came, or the queue was closed.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Who has a place; the one whose turn is next first.
+    /// Who has a permit; the one whose turn is next first.
     callers: VecDeque<Caller>,
     closed: bool,
 }
@@ -115,7 +115,7 @@ struct State {
 #[derive(Debug)]
 struct Caller {
     address: IpAddr,
-    places: usize,
+    permits: usize,
     waiting: VecDeque<Job>,
 }
 
@@ -123,7 +123,7 @@ struct Caller {
 struct Job {
     request: Request,
     /// Where what is seen goes.
-    seen: oneshot::Sender<Seen>,
+    seen: oneshot::Sender<DetectResult>,
     /// Where the reason goes if it does not come to that.
     fault: oneshot::Sender<PhotoError>,
 }
@@ -134,25 +134,25 @@ impl Shared {
     }
 }
 
-impl Lane {
-    /// A place for a picture of the caller at `address`.
+impl DetectQueue {
+    /// A permit for a picture of the caller at `address`.
     ///
     /// # Errors
     /// When there is none.
-    pub fn enter(&self, address: IpAddr) -> Result<Place, Refusal> {
+    pub fn acquire(&self, address: IpAddr) -> Result<Permit, QueueError> {
         let mut state = self.shared.lock();
         if state.closed {
-            return Err(Refusal::Closed);
+            return Err(QueueError::Closed);
         }
-        if state.callers.iter().map(|caller| caller.places).sum::<usize>() >= PLACES {
-            return Err(Refusal::Full);
+        if state.callers.iter().map(|caller| caller.permits).sum::<usize>() >= MAX_QUEUED {
+            return Err(QueueError::Full);
         }
         match state.callers.iter_mut().find(|caller| caller.address == address) {
-            Some(caller) if caller.places >= PLACES_EACH => return Err(Refusal::Share),
-            Some(caller) => caller.places += 1,
-            None => state.callers.push_back(Caller { address, places: 1, waiting: VecDeque::new() }),
+            Some(caller) if caller.permits >= MAX_QUEUED_PER_CLIENT => return Err(QueueError::Share),
+            Some(caller) => caller.permits += 1,
+            None => state.callers.push_back(Caller { address, permits: 1, waiting: VecDeque::new() }),
         }
-        Ok(Place { lane: self.clone(), caller: address })
+        Ok(Permit { queue: self.clone(), caller: address })
     }
 
     /// Lets nobody in any more and ends [`Self::serve`].
@@ -166,22 +166,22 @@ impl Lane {
         self.shared.news.notify_all();
     }
 
-    /// Decodes the pictures of all callers in turn and hands them to the engine through `desk`, until the lane or the
-    /// mailroom closes. For a thread of its own.
-    pub fn serve(&self, desk: &Desk) {
+    /// Decodes the pictures of all callers in turn and hands them to the engine through `frames_handle`, until the queue or the
+    /// latest_frames closes. For a thread of its own.
+    pub fn serve(&self, frames_handle: &FramesHandle) {
         while let Some(Job { request, seen, fault }) = self.next() {
             let began = Instant::now();
             match photo::decode(&request.bytes, Orientation::Upright) {
                 Ok(picture) => {
                     let (decoding, arrived) = (began.elapsed(), Instant::now());
-                    desk.put_still(Still { picture, score: request.score, decoding, arrived, answer: seen });
+                    frames_handle.put_still(Still { picture, score: request.score, decoding, arrived, answer: seen });
                 }
                 Err(error) => drop(fault.send(error)), // not taken when the caller has gone
             }
         }
     }
 
-    /// The next picture whose caller still waits; `None` once the lane is closed.
+    /// The next picture whose caller still waits; `None` once the queue is closed.
     fn next(&self) -> Option<Job> {
         let mut state = self.shared.lock();
         loop {
@@ -202,39 +202,39 @@ impl Lane {
     }
 }
 
-impl Place {
-    /// Puts a picture into the lane and waits for what is seen on it.
+impl Permit {
+    /// Puts a picture into the queue and waits for what is seen on it.
     ///
     /// # Errors
-    /// When it can not be decoded, or no answer comes.
-    pub async fn look(self, request: Request) -> Result<Seen, LookError> {
+    /// When it cannot be decoded, or no answer comes.
+    pub async fn detect(self, request: Request) -> Result<DetectResult, DetectError> {
         let (seen, answer) = oneshot::channel();
         let (fault, reason) = oneshot::channel();
         self.put(Job { request, seen, fault });
         match answer.await {
             Ok(seen) => Ok(seen),
-            Err(_) => Err(reason.await.map_or(LookError::NoAnswer, LookError::Photo)),
+            Err(_) => Err(reason.await.map_or(DetectError::NoAnswer, DetectError::Photo)),
         }
     }
 
-    /// Puts `job` into the lane; once that is closed, it is dropped instead.
+    /// Puts `job` into the queue; once that is closed, it is dropped instead.
     fn put(&self, job: Job) {
-        let state = &mut *self.lane.shared.lock();
+        let state = &mut *self.queue.shared.lock();
         let caller = state.callers.iter_mut().find(|caller| caller.address == self.caller);
         if let Some(caller) = caller.filter(|_| !state.closed) {
             caller.waiting.push_back(job);
-            self.lane.shared.news.notify_one();
+            self.queue.shared.news.notify_one();
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.lane.shared.lock();
+        let mut state = self.queue.shared.lock();
         if let Some(caller) = state.callers.iter_mut().find(|caller| caller.address == self.caller) {
-            caller.places -= 1;
+            caller.permits -= 1;
         }
-        state.callers.retain(|caller| caller.places > 0);
+        state.callers.retain(|caller| caller.permits > 0);
     }
 }
 
@@ -260,39 +260,40 @@ mod tests {
 
     #[test]
     fn callers_take_turns_however_much_they_ask_for() {
-        let lane = Lane::default();
-        let places: Vec<_> = (1..=4).map(|width| (lane.enter(caller(1)).unwrap(), width)).collect();
-        let other = lane.enter(caller(2)).unwrap();
-        places.iter().for_each(|(place, width)| place.put(job(*width)));
+        let queue = DetectQueue::default();
+        let permits: Vec<_> = (1..=4).map(|width| (queue.acquire(caller(1)).unwrap(), width)).collect();
+        let other = queue.acquire(caller(2)).unwrap();
+        permits.iter().for_each(|(permit, width)| permit.put(job(*width)));
         other.put(job(10));
         other.put(job(11));
-        let next = || photo::size(&lane.next().unwrap().request.bytes).unwrap().width;
+        let next = || photo::size(&queue.next().unwrap().request.bytes).unwrap().width;
         assert_eq!([(); 6].map(|()| next()), [1, 10, 2, 11, 3, 4]);
     }
 
     #[test]
     fn places_are_bounded_for_each_and_for_all_and_come_free() {
-        let lane = Lane::default();
-        let enter = |last| (0..PLACES_EACH).map(|_| lane.enter(caller(last)).unwrap()).collect::<Vec<_>>();
-        let first = enter(1);
-        assert_eq!(lane.enter(caller(1)).unwrap_err(), Refusal::Share);
-        let second = enter(2);
-        assert_eq!(lane.enter(caller(3)).unwrap_err(), Refusal::Full);
+        let queue = DetectQueue::default();
+        let acquire =
+            |last| (0..MAX_QUEUED_PER_CLIENT).map(|_| queue.acquire(caller(last)).unwrap()).collect::<Vec<_>>();
+        let first = acquire(1);
+        assert_eq!(queue.acquire(caller(1)).unwrap_err(), QueueError::Share);
+        let second = acquire(2);
+        assert_eq!(queue.acquire(caller(3)).unwrap_err(), QueueError::Full);
         drop(second);
-        assert!(lane.enter(caller(3)).is_ok());
+        assert!(queue.acquire(caller(3)).is_ok());
         drop(first);
-        assert!(lane.shared.lock().callers.is_empty());
-        lane.close();
-        assert_eq!(lane.enter(caller(1)).unwrap_err(), Refusal::Closed);
-        assert!(lane.next().is_none());
+        assert!(queue.shared.lock().callers.is_empty());
+        queue.close();
+        assert_eq!(queue.acquire(caller(1)).unwrap_err(), QueueError::Closed);
+        assert!(queue.next().is_none());
     }
 
     #[test]
     fn who_has_gone_is_passed_over() {
-        let lane = Lane::default();
-        let place = lane.enter(caller(1)).unwrap();
-        place.put(Job { seen: oneshot::channel().0, ..job(1) });
-        place.put(job(2));
-        assert_eq!(photo::size(&lane.next().unwrap().request.bytes).unwrap().width, 2);
+        let queue = DetectQueue::default();
+        let permit = queue.acquire(caller(1)).unwrap();
+        permit.put(Job { seen: oneshot::channel().0, ..job(1) });
+        permit.put(job(2));
+        assert_eq!(photo::size(&queue.next().unwrap().request.bytes).unwrap().width, 2);
     }
 }

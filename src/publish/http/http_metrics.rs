@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Instant};
 
 /// The requests since the start.
 #[derive(Clone, Debug)]
-pub(super) struct Traffic {
+pub(super) struct HttpMetrics {
     requests: Family<Answer, Counter>,
     durations: Family<Route, Histogram, fn() -> Histogram>,
 }
@@ -34,13 +34,13 @@ struct Route {
     route: String,
 }
 
-impl Default for Traffic {
+impl Default for HttpMetrics {
     fn default() -> Self {
         Self { requests: Family::default(), durations: Family::new_with_constructor(seconds) }
     }
 }
 
-impl Traffic {
+impl HttpMetrics {
     /// Shows everything in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests that were answered", self.requests.clone());
@@ -59,7 +59,7 @@ pub(super) async fn count(
     let (began, method) = (Instant::now(), name(request.method()));
     let response = next.run(request).await;
     let route = route.map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
-    let Traffic { requests, durations } = &shared.traffic;
+    let HttpMetrics { requests, durations } = &shared.http_metrics;
     durations.get_or_create(&Route { route: route.clone() }).observe(began.elapsed().as_secs_f64());
     requests.get_or_create(&Answer { method, route, status: response.status().as_u16() }).inc();
     response

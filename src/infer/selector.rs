@@ -1,4 +1,4 @@
-//! The chain of execution providers: which of them a session can have, and of the others why not.
+//! The selector of execution providers: which of them a session can have, and of the others why not.
 //!
 //! ONNX Runtime's own fallback hides reasons and does not cover every failure (a device that does not answer shows
 //! only when the session is made), so each provider is first registered by itself, and a failed session is tried again
@@ -7,10 +7,10 @@
 use super::{
     Config, InferError, Provider, Runtime,
     cache::{Cache, Compiler, Failure, Key},
-    machine::Machine,
+    host::Host,
     options::Options,
     placement::{self, Profile},
-    register::{Fault, Refused, Tried, plain, provider_options, reason, register, register_each},
+    register::{Fault, ProbeResult, Refused, plain, provider_options, reason, register, register_each},
     runtime::log::{self, Message},
 };
 use crate::{
@@ -28,7 +28,7 @@ use ort::{
 use std::{collections::VecDeque, path::Path, time::Duration};
 
 /// What a session is made from.
-pub(super) struct Chain<'a> {
+pub(super) struct ProviderSelector<'a> {
     pub runtime: &'a Runtime,
     pub config: &'a Config,
     pub model: &'a Model,
@@ -65,11 +65,11 @@ impl std::fmt::Display for Failed {
     }
 }
 
-impl Chain<'_> {
+impl ProviderSelector<'_> {
     /// Makes a session on as many of the wanted providers as can be had.
     pub(super) fn make(&self) -> Result<Made, InferError> {
         self.check_requirable()?;
-        let Tried { able, mut refused } = register_each(self.runtime, self.config)?;
+        let ProbeResult { able, mut refused } = register_each(self.runtime, self.config)?;
         self.check_required(&refused)?;
         let mut to_try = VecDeque::from([able.clone()]);
         let mut first_failure: Option<String> = None;
@@ -114,7 +114,7 @@ impl Chain<'_> {
         if !cache.holds(&key) {
             (self.on_build)(cache.usual_build());
         }
-        match cache.open(&key, &mut Engines { chain: self, providers }) {
+        match cache.open(&key, &mut Engines { selector: self, providers }) {
             Ok(committed) => Ok(Ok(committed)),
             Err(Failure::Compiler(failed)) => Ok(Err(failed)),
             Err(Failure::Cache { folder, reason }) => Err(InferError::Cache { folder, reason }),
@@ -123,14 +123,14 @@ impl Chain<'_> {
 
     /// All that an engine for this model depends on. TensorRT is loaded by now: it has been registered once.
     fn key(&self) -> Result<Key, InferError> {
-        let machine = Machine::this();
+        let host = Host::this();
         let options = self.provider_options(Provider::Tensorrt, None)?;
         Ok(Key {
             model_sha256: self.model.sha256.clone(),
-            tensorrt: machine.tensorrt().unwrap_or_else(|| "unknown".to_owned()),
+            tensorrt: host.tensorrt().unwrap_or_else(|| "unknown".to_owned()),
             runtime: self.runtime.version().to_owned(),
             options: options.iter().map(|(key, value)| format!("{key}={value};")).collect(),
-            board: machine.target(),
+            board: host.target(),
         })
     }
 
@@ -156,7 +156,7 @@ impl Chain<'_> {
     /// The options every session has.
     fn session_options(&self, profile: Option<&Profile>) -> Result<SessionBuilder, ort::Error> {
         let spinning = if self.config.spinning { "1" } else { "0" };
-        let threads = self.config.threads.map_or_else(|| Machine::this().default_threads(), super::Threads::get);
+        let threads = self.config.threads.map_or_else(|| Host::this().default_threads(), super::Threads::get);
         let builder = Session::builder(self.runtime.environment())?
             .with_log_id("sightd")?
             .with_log_level(LogLevel::Verbose)?
@@ -241,7 +241,7 @@ impl Chain<'_> {
 
 /// TensorRT, as the engine cache sees it.
 struct Engines<'a> {
-    chain: &'a Chain<'a>,
+    selector: &'a ProviderSelector<'a>,
     providers: &'a [Provider],
 }
 
@@ -250,7 +250,7 @@ impl Compiler for Engines<'_> {
     type Error = Failed;
 
     fn open(&mut self, folder: &Path) -> Result<Committed, Failed> {
-        self.chain.commit(self.providers, Some(folder))
+        self.selector.commit(self.providers, Some(folder))
     }
 
     fn blames_engine(&self, error: &Failed) -> bool {

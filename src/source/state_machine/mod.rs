@@ -1,4 +1,4 @@
-//! The life of a camera, as a state machine without threads and clocks.
+//! The life of a camera, as a state state_machine without threads and clocks.
 //!
 //! ```text
 //!              first frame              no frame, or the same pixels, for too long
@@ -20,7 +20,7 @@
 //! What can never work is known by its never having worked: once a frame has come, every fault may pass, as when a
 //! looping file is written anew. A file that plays once is not begun again.
 //!
-//! Only [`Machine::on`] changes the state. It answers with the [`Step`] to take, and is told of its outcome.
+//! Only [`CameraStateMachine::on`] changes the state. It answers with the [`Action`] to take, and is told of its outcome.
 
 mod rules;
 #[cfg(test)]
@@ -29,8 +29,8 @@ mod tests;
 pub(super) use rules::{Driver, Ending, Limits};
 
 use super::{
-    error::{Cure, Fault},
-    watch::Seen,
+    error::{Fault, RetryPolicy},
+    progress::FrameTimes,
 };
 use crate::camera::CameraState;
 use rules::{ATTEMPTS, LEFT_BEHIND};
@@ -39,16 +39,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the machine is told.
+/// What the state_machine is told.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     /// The camera has answered.
     Contact,
-    /// The first frame of this attempt is out.
+    /// The first frame of this run is out.
     FirstFrame,
     /// The stream has ended.
     EndOfStream,
-    /// The attempt can not go on.
+    /// The run cannot go on.
     Fault(Fault),
     /// The pipeline is taken down.
     Closed,
@@ -57,13 +57,13 @@ pub(super) enum Input {
     /// The owner wants the camera off.
     Disable,
     /// Time has passed.
-    Tick(Seen),
+    Tick(FrameTimes),
 }
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Begin an attempt.
+pub(super) enum Action {
+    /// Begin an run.
     Open,
     /// Begin the file again.
     Rewind,
@@ -77,7 +77,7 @@ pub(super) enum Step {
 
 /// A camera's state, and what it needs to go on from it.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(super) struct CameraStateMachine {
     limits: Limits,
     ending: Ending,
     driver: Driver,
@@ -118,8 +118,8 @@ enum Then {
     Disable,
 }
 
-impl Machine {
-    /// A camera whose first attempt begins at `now`; [`Step::Open`] is to be taken for it.
+impl CameraStateMachine {
+    /// A camera whose first run begins at `now`; [`Action::Open`] is to be taken for it.
     pub fn new(limits: Limits, ending: Ending, driver: Driver, jitter: fn() -> f64, now: Instant) -> Self {
         Self {
             limits,
@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// Takes `input` at `now`, and says what is to be done.
-    pub fn on(&mut self, input: Input, now: Instant) -> Option<Step> {
+    pub fn on(&mut self, input: Input, now: Instant) -> Option<Action> {
         match (input, &self.phase) {
             (Input::Enable, Phase::Disabled | Phase::Ended | Phase::Failed) => self.open(now),
             (Input::Disable, Phase::Starting { .. } | Phase::Running { .. }) => {
@@ -203,7 +203,7 @@ impl Machine {
         }
     }
 
-    fn tick(&mut self, seen: Seen, now: Instant) -> Option<Step> {
+    fn tick(&mut self, seen: FrameTimes, now: Instant) -> Option<Action> {
         let limits = self.limits;
         match self.phase {
             Phase::Starting { since, contact: false } if limits.contact.is_some_and(|limit| now >= since + limit) => {
@@ -231,7 +231,7 @@ impl Machine {
                     return self.give_up();
                 }
                 let _ = self.after(then, now);
-                Some(Step::Abandon)
+                Some(Action::Abandon)
             }
             Phase::Pausing { until } if now >= until => {
                 self.restarts += 1;
@@ -241,56 +241,56 @@ impl Machine {
         }
     }
 
-    fn stalled(&mut self, text: &str, now: Instant) -> Option<Step> {
+    fn stalled(&mut self, text: &str, now: Instant) -> Option<Action> {
         self.fault(&Fault::passing(text), CameraState::Stalled, now)
     }
 
-    fn open(&mut self, now: Instant) -> Option<Step> {
+    fn open(&mut self, now: Instant) -> Option<Action> {
         self.phase = Phase::Starting { since: now, contact: false };
-        Some(Step::Open)
+        Some(Action::Open)
     }
 
-    fn give_up(&mut self) -> Option<Step> {
+    fn give_up(&mut self) -> Option<Action> {
         self.phase = Phase::Stuck;
-        Some(Step::GiveUp)
+        Some(Action::GiveUp)
     }
 
-    fn ended(&mut self, now: Instant) -> Option<Step> {
+    fn ended(&mut self, now: Instant) -> Option<Action> {
         match self.ending {
             Ending::IsFault => self.fault(&Fault::passing("the stream has ended"), CameraState::Retrying, now),
             Ending::IsFinal if matches!(self.phase, Phase::Running { .. }) => {
                 self.close(CameraState::Ended, Then::End, now)
             }
-            Ending::Rewinds if matches!(self.phase, Phase::Running { .. }) => Some(Step::Rewind),
+            Ending::Rewinds if matches!(self.phase, Phase::Running { .. }) => Some(Action::Rewind),
             Ending::Rewinds | Ending::IsFinal => {
                 self.fault(&Fault::lasting("the file has no video frame"), CameraState::Retrying, now)
             }
         }
     }
 
-    fn fault(&mut self, fault: &Fault, shown: CameraState, now: Instant) -> Option<Step> {
+    fn fault(&mut self, fault: &Fault, shown: CameraState, now: Instant) -> Option<Action> {
         self.last_error = Some(fault.text.clone());
         self.in_fault = true;
         let may_recover = self.has_run && self.ending != Ending::IsFinal;
-        match fault.cure {
-            Cure::Reconfigure if !may_recover => self.close(CameraState::Failed, Then::Fail, now),
-            Cure::RetrySeldom => self.close(shown, Then::Pause(self.limits.refused_pause), now),
-            Cure::Reconfigure | Cure::Retry => {
-                let doubled = self.limits.shortest_pause * 2u32.saturating_pow(self.failures.min(16));
+        match fault.retry {
+            RetryPolicy::Reconfigure if !may_recover => self.close(CameraState::Failed, Then::Fail, now),
+            RetryPolicy::RetrySeldom => self.close(shown, Then::Pause(self.limits.refused_pause), now),
+            RetryPolicy::Reconfigure | RetryPolicy::Retry => {
+                let doubled = self.limits.min_backoff * 2u32.saturating_pow(self.failures.min(16));
                 self.failures = self.failures.saturating_add(1);
-                let pause = doubled.mul_f64((self.jitter)()).min(self.limits.longest_pause);
+                let pause = doubled.mul_f64((self.jitter)()).min(self.limits.max_backoff);
                 self.close(shown, Then::Pause(pause), now)
             }
         }
     }
 
-    fn close(&mut self, shown: CameraState, then: Then, now: Instant) -> Option<Step> {
+    fn close(&mut self, shown: CameraState, then: Then, now: Instant) -> Option<Action> {
         self.phase = Phase::Closing { by: now + self.limits.close, shown, then };
-        Some(Step::Close)
+        Some(Action::Close)
     }
 
     /// Goes on when a pipeline is down, or left behind.
-    fn after(&mut self, then: Then, now: Instant) -> Option<Step> {
+    fn after(&mut self, then: Then, now: Instant) -> Option<Action> {
         let dark = now.saturating_duration_since(self.dark_since);
         self.phase = match then {
             Then::Pause(_)

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Instant};
 
 /// Why a picture could not be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
+pub enum DetectorError {
     /// The picture does not fit the network.
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
@@ -28,18 +28,18 @@ pub enum NetworkError {
 }
 
 /// An opened model.
-pub struct Network {
+pub struct Detector {
     engine: Box<dyn Engine>,
     decoder: Decoder,
     input: Input,
     provider: Arc<str>,
 }
 
-impl Network {
+impl Detector {
     /// `engine`, which runs the model that `manifest` describes.
     ///
     /// # Errors
-    /// When the manifest's decoder can't be built.
+    /// When the manifest's decoder cannot be built.
     pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
         Ok(Self {
             decoder: Decoder::new(manifest)?,
@@ -52,8 +52,8 @@ impl Network {
     /// Opens `model`; see [`Runtime::open`] for how long that may take.
     ///
     /// # Errors
-    /// When the model can not be opened, or its manifest makes no sense.
-    pub fn open(runtime: &Runtime, config: &infer::Config, model: &Model) -> Result<Self, NetworkError> {
+    /// When the model cannot be opened, or its manifest makes no sense.
+    pub fn open(runtime: &Runtime, config: &infer::Config, model: &Model) -> Result<Self, DetectorError> {
         let engine = runtime.open(config, model, &|_| {})?;
         Ok(Self::new(engine, &model.manifest)?)
     }
@@ -83,13 +83,13 @@ impl Network {
         pixels: &Pixels,
         thresholds: &Thresholds,
         found: &mut Vec<Detection>,
-    ) -> Result<Timings, NetworkError> {
+    ) -> Result<Timings, DetectorError> {
         let began = Instant::now();
         preprocess::fill(pixels, &self.input, self.engine.input())?;
         self.finish(began, thresholds, found)
     }
 
-    /// As [`Network::look`], at a picture of any size, which is scaled as the network was trained.
+    /// As [`Detector::look`], at a picture of any size, which is scaled as the network was trained.
     ///
     /// # Errors
     /// When the picture is empty, the network fails, or its outputs have not the form the manifest says.
@@ -98,7 +98,7 @@ impl Network {
         picture: &RgbImage,
         thresholds: &Thresholds,
         found: &mut Vec<Detection>,
-    ) -> Result<Timings, NetworkError> {
+    ) -> Result<Timings, DetectorError> {
         let began = Instant::now();
         preprocess::fill_from_still(picture, &self.input, self.engine.input())?;
         self.finish(began, thresholds, found)
@@ -110,7 +110,7 @@ impl Network {
         began: Instant,
         thresholds: &Thresholds,
         found: &mut Vec<Detection>,
-    ) -> Result<Timings, NetworkError> {
+    ) -> Result<Timings, DetectorError> {
         let filled = Instant::now();
         self.engine.run()?;
         let ran = Instant::now();

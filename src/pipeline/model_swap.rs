@@ -4,12 +4,12 @@
 //! ```text
 //!  another thread                      the loop
 //!  opens and warms up the heir
-//!  hand_over ──heir, thresholds──────▶ between two frames: replaces network and thresholds
+//!  swap ──heir, thresholds──────▶ between two frames: replaces network and thresholds
 //!  frees the old network ◀──old────────
 //! ```
 
 use super::{AllThresholds, LiveThresholds, Stages};
-use crate::{geometry::Size, network::Network};
+use crate::{detector::Detector, geometry::Size};
 use std::{
     mem,
     sync::{
@@ -19,15 +19,15 @@ use std::{
 };
 
 /// A network that is to take over, and where the answer goes: the old network, or why it stays.
-struct Heir {
-    network: Network,
+struct SwapRequest {
+    network: Detector,
     thresholds: AllThresholds,
-    answer: SyncSender<Result<Network, HandOverError>>,
+    answer: SyncSender<Result<Detector, SwapError>>,
 }
 
 /// Why the old network stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HandOverError {
+pub enum SwapError {
     /// The cameras deliver pixels of the old network's size.
     #[error("the new model sees {new} pixels, the running cameras deliver {running}: restart sightd with it")]
     OtherSize {
@@ -43,47 +43,49 @@ pub enum HandOverError {
 
 /// The way into the running loop. May be cloned and kept anywhere.
 #[derive(Clone)]
-pub struct Succession {
-    heirs: SyncSender<Heir>,
+pub struct ModelSwap {
+    heirs: SyncSender<SwapRequest>,
 }
 
-impl Succession {
+impl ModelSwap {
     /// Puts `network` in the place of the running one and waits until that has happened, which takes as long as a
     /// frame, or a second while no frames come. The old network is freed here, so that the loop need not wait for it.
     ///
     /// # Errors
     /// When the old network stays; `network` is then freed.
-    pub fn hand_over(&self, network: Network, thresholds: AllThresholds) -> Result<(), HandOverError> {
+    pub fn swap(&self, network: Detector, thresholds: AllThresholds) -> Result<(), SwapError> {
         let (answer, answered) = sync_channel(1);
-        let ended = |_| HandOverError::Ended;
-        self.heirs.send(Heir { network, thresholds, answer }).map_err(|_| HandOverError::Ended)?;
+        let ended = |_| SwapError::Ended;
+        self.heirs.send(SwapRequest { network, thresholds, answer }).map_err(|_| SwapError::Ended)?;
         answered.recv().map_err(ended)?.map(drop)
     }
 }
 
 /// The loop's end of the way.
-pub(super) struct Heirs {
-    sender: SyncSender<Heir>,
-    receiver: Receiver<Heir>,
+pub(super) struct SwapReceiver {
+    sender: SyncSender<SwapRequest>,
+    receiver: Receiver<SwapRequest>,
 }
 
-impl Default for Heirs {
+impl Default for SwapReceiver {
     fn default() -> Self {
         let (sender, receiver) = sync_channel(1);
         Self { sender, receiver }
     }
 }
 
-impl Heirs {
-    pub(super) fn succession(&self) -> Succession {
-        Succession { heirs: self.sender.clone() }
+impl SwapReceiver {
+    pub(super) fn model_swap(&self) -> ModelSwap {
+        ModelSwap { heirs: self.sender.clone() }
     }
 }
 
 impl Stages {
     /// Lets an heir take over, if one waits. Costs next to nothing when none does.
-    pub(super) fn succeed(&mut self, thresholds: &LiveThresholds) {
-        let Ok(Heir { network, thresholds: new_thresholds, answer }) = self.heirs.receiver.try_recv() else { return };
+    pub(super) fn apply_pending(&mut self, thresholds: &LiveThresholds) {
+        let Ok(SwapRequest { network, thresholds: new_thresholds, answer }) = self.heirs.receiver.try_recv() else {
+            return;
+        };
         let (running, new) = (self.network.input().size(), network.input().size());
         let outcome = if running == new {
             thresholds.store(Arc::new(new_thresholds));
@@ -91,7 +93,7 @@ impl Stages {
             self.memory.forget();
             Ok(mem::replace(&mut self.network, network))
         } else {
-            Err(HandOverError::OtherSize { running, new })
+            Err(SwapError::OtherSize { running, new })
         };
         // An error means that nobody waits for the answer any more; then the network is freed here.
         let _ = answer.send(outcome);
@@ -106,7 +108,7 @@ mod tests {
         decode::{Fraction, Thresholds},
         frame::{Frame, Motion, Pixels, Stamp},
         infer::replay::{Prepared, Replay},
-        mailbox::Mailroom,
+        latest_frames::LatestFrames,
         manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
         pipeline::run,
         publish::bus::{Bus, PublishedScene},
@@ -159,8 +161,8 @@ mod tests {
         Box::new(Replay::new(&manifest.name, manifest.input.len(), vec![Ok(outputs)]))
     }
 
-    fn network(manifest: &Manifest) -> Network {
-        Network::new(engine(manifest), manifest).unwrap()
+    fn network(manifest: &Manifest) -> Detector {
+        Detector::new(engine(manifest), manifest).unwrap()
     }
 
     fn frame(seq: u64, side: u32) -> Frame {
@@ -181,8 +183,8 @@ mod tests {
     #[test]
     fn an_heir_takes_over_between_two_frames_with_its_thresholds() {
         let camera: CameraName = "front".parse().unwrap();
-        let (mut mailroom, desk) = Mailroom::new();
-        let sender = desk.open(&camera);
+        let (mut latest_frames, frames_handle) = LatestFrames::new();
+        let sender = frames_handle.open(&camera);
         let bus = Arc::new(Bus::default());
         bus.add_camera(&camera, CameraStatus::new("test://".into()));
         let mut scenes = bus.subscribe();
@@ -192,26 +194,26 @@ mod tests {
         };
         let old = manifest("old", 4);
         let mut stages = Stages::new(engine(&old), &old).unwrap();
-        let succession = stages.succession();
+        let model_swap = stages.model_swap();
         // A score is 0.5 here: the old thresholds let it through, the new ones do not.
         let limits = Arc::new(ArcSwap::from_pointee(thresholds(&camera, 0.4)));
         let the_loop = thread::spawn({
             let (bus, limits) = (bus.clone(), limits.clone());
-            move || run(&mut mailroom, &mut stages, &limits, &bus)
+            move || run(&mut latest_frames, &mut stages, &limits, &bus)
         });
 
         let seen = |scene: &PublishedScene| (scene.scene.model.to_string(), scene.scene.detections.len());
         assert_eq!(seen(&next(1)), ("old".into(), 1));
-        let refused = succession.hand_over(network(&manifest("large", 8)), thresholds(&camera, 0.9));
-        assert_eq!(refused, Err(HandOverError::OtherSize { running: Size::new(4, 4), new: Size::new(8, 8) }));
+        let refused = model_swap.swap(network(&manifest("large", 8)), thresholds(&camera, 0.9));
+        assert_eq!(refused, Err(SwapError::OtherSize { running: Size::new(4, 4), new: Size::new(8, 8) }));
         assert_eq!(seen(&next(2)), ("old".into(), 1));
-        assert_eq!(succession.hand_over(network(&manifest("new", 4)), thresholds(&camera, 0.6)), Ok(()));
+        assert_eq!(model_swap.swap(network(&manifest("new", 4)), thresholds(&camera, 0.6)), Ok(()));
         assert_eq!(seen(&next(3)), ("new".into(), 0));
 
-        desk.close();
+        frames_handle.close();
         the_loop.join().unwrap().unwrap();
-        let late = succession.hand_over(network(&manifest("late", 4)), thresholds(&camera, 0.6));
-        assert_eq!(late, Err(HandOverError::Ended));
+        let late = model_swap.swap(network(&manifest("late", 4)), thresholds(&camera, 0.6));
+        assert_eq!(late, Err(SwapError::Ended));
     }
 
     #[test]

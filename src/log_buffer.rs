@@ -1,4 +1,4 @@
-//! The last lines of the log, for those who can not see the journal: the page, a support bundle.
+//! The last lines of the log, for those who cannot see the journal: the page, a support bundle.
 
 use jiff::Timestamp;
 use std::{
@@ -42,36 +42,36 @@ pub enum LogLevel {
     Trace,
 }
 
-/// The book. Shared behind an `Arc`; writing never waits for a reader for longer than the copy of some lines takes.
+/// The buffer. Shared behind an `Arc`; writing never waits for a reader for longer than the copy of some lines takes.
 #[derive(Debug, Default)]
-pub struct Logbook {
-    pages: Mutex<Pages>,
+pub struct LogBuffer {
+    lines: Mutex<Lines>,
 }
 
 #[derive(Debug, Default)]
-struct Pages {
+struct Lines {
     lines: VecDeque<LogLine>,
     /// The number of the last line.
     last: u64,
 }
 
-impl Logbook {
+impl LogBuffer {
     /// Writes a line under the next number.
     pub fn write(&self, at: Timestamp, level: LogLevel, target: String, message: String) {
-        let mut pages = self.locked();
-        pages.last += 1;
-        let line = LogLine { seq: pages.last, at, level, target, message };
-        if pages.lines.len() == KEPT {
-            pages.lines.pop_front();
+        let mut lines = self.locked();
+        lines.last += 1;
+        let line = LogLine { seq: lines.last, at, level, target, message };
+        if lines.lines.len() == KEPT {
+            lines.lines.pop_front();
         }
-        pages.lines.push_back(line);
+        lines.lines.push_back(line);
     }
 
     /// The newest lines after line `since` that are at least as grave as `level`, oldest first, at most `limit`.
     pub fn read(&self, since: u64, level: LogLevel, limit: usize) -> Vec<LogLine> {
-        let pages = self.locked();
+        let lines = self.locked();
         let fits = |line: &&LogLine| line.seq > since && line.level <= level;
-        let mut lines: Vec<_> = pages.lines.iter().rev().filter(fits).take(limit).cloned().collect();
+        let mut lines: Vec<_> = lines.lines.iter().rev().filter(fits).take(limit).cloned().collect();
         lines.reverse();
         lines
     }
@@ -81,8 +81,8 @@ impl Logbook {
         self.locked().last
     }
 
-    fn locked(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,13 +90,13 @@ impl Logbook {
 mod tests {
     use super::*;
 
-    fn book(lines: usize) -> Logbook {
-        let book = Logbook::default();
+    fn buffer(lines: usize) -> LogBuffer {
+        let buffer = LogBuffer::default();
         for number in 1..=lines {
             let level = if number % 10 == 0 { LogLevel::Warn } else { LogLevel::Info };
-            book.write(Timestamp::UNIX_EPOCH, level, "sightd".into(), format!("line {number}"));
+            buffer.write(Timestamp::UNIX_EPOCH, level, "sightd".into(), format!("line {number}"));
         }
-        book
+        buffer
     }
 
     fn numbers(lines: &[LogLine]) -> Vec<u64> {
@@ -105,18 +105,18 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_given_in_order() {
-        let book = book(30);
-        assert_eq!(numbers(&book.read(0, LogLevel::Info, 3)), [28, 29, 30]);
-        assert_eq!(numbers(&book.read(28, LogLevel::Info, 100)), [29, 30]);
-        assert_eq!(numbers(&book.read(5, LogLevel::Warn, 100)), [10, 20, 30]);
-        assert_eq!(numbers(&book.read(30, LogLevel::Trace, 100)), [0; 0]);
+        let buffer = buffer(30);
+        assert_eq!(numbers(&buffer.read(0, LogLevel::Info, 3)), [28, 29, 30]);
+        assert_eq!(numbers(&buffer.read(28, LogLevel::Info, 100)), [29, 30]);
+        assert_eq!(numbers(&buffer.read(5, LogLevel::Warn, 100)), [10, 20, 30]);
+        assert_eq!(numbers(&buffer.read(30, LogLevel::Trace, 100)), [0; 0]);
     }
 
     #[test]
     fn old_lines_go_and_numbers_stay() {
-        let book = book(KEPT + 5);
-        let lines = book.read(0, LogLevel::Trace, usize::MAX);
-        assert_eq!((lines.len(), lines[0].seq, book.last()), (KEPT, 6, KEPT as u64 + 5));
+        let buffer = buffer(KEPT + 5);
+        let lines = buffer.read(0, LogLevel::Trace, usize::MAX);
+        assert_eq!((lines.len(), lines[0].seq, buffer.last()), (KEPT, 6, KEPT as u64 + 5));
         assert_eq!(lines[0].message, "line 6");
     }
 }

@@ -10,7 +10,7 @@
 //!                  stuck: the callback is called, which ends the process
 //! ```
 //!
-//! A driver that hangs can not be helped from within the process: it has to be restarted. One thread watches all
+//! A driver that hangs cannot be helped from within the process: it has to be restarted. One thread watches all
 //! engines; beginning and ending a piece of work costs an engine two atomic stores.
 
 use super::InferError;
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the watchdog looks.
+/// How often the deadline looks.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a run may take to come back after it was told to terminate.
@@ -65,18 +65,18 @@ pub enum Work {
 
 /// Watches engines; cloning gives another handle. Its thread ends with the last handle.
 #[derive(Clone)]
-pub struct Watchdog {
+pub struct DeadlineMonitor {
     watches: Arc<Watches>,
 }
 
 /// All that is watched, and the origin of its times.
 struct Watches {
     origin: Instant,
-    all: Mutex<Vec<Weak<Slot>>>,
+    all: Mutex<Vec<Weak<WatchedEngine>>>,
 }
 
 /// One engine's state.
-struct Slot {
+struct WatchedEngine {
     work: Work,
     limit: Duration,
     /// When the work is due, in milliseconds from the origin; [`IDLE`] while there is none, and [`WARNED`] is set once
@@ -88,7 +88,7 @@ struct Slot {
 const IDLE: u64 = 0;
 const WARNED: u64 = 1 << 63;
 
-impl Watchdog {
+impl DeadlineMonitor {
     /// Starts the thread. `on_stuck` is called once for each piece of work that does not come back.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Watchdog {
     pub fn start(on_stuck: impl Fn(Stuck) + Send + 'static) -> io::Result<Self> {
         let watches = Arc::new(Watches { origin: Instant::now(), all: Mutex::new(Vec::new()) });
         let seen = Arc::downgrade(&watches);
-        thread::Builder::new().name("infer-watchdog".to_owned()).spawn(move || {
+        thread::Builder::new().name("infer-deadline".to_owned()).spawn(move || {
             while let Some(watches) = seen.upgrade() {
                 watches.look(&on_stuck);
                 drop(watches);
@@ -108,17 +108,17 @@ impl Watchdog {
 
     /// Something to be watched whenever it works. `options` are told to terminate when the limit is over.
     pub(super) fn watch(&self, work: Work, limit: Duration, options: Option<Arc<RunOptions>>) -> Watch {
-        let slot = Arc::new(Slot { work, limit, due: AtomicU64::new(IDLE), options });
+        let engine = Arc::new(WatchedEngine { work, limit, due: AtomicU64::new(IDLE), options });
         let mut all = self.watches.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|slot| slot.strong_count() > 0);
-        all.push(Arc::downgrade(&slot));
-        Watch { slot, watches: self.watches.clone() }
+        all.retain(|engine| engine.strong_count() > 0);
+        all.push(Arc::downgrade(&engine));
+        Watch { engine, watches: self.watches.clone() }
     }
 }
 
-impl fmt::Debug for Watchdog {
+impl fmt::Debug for DeadlineMonitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watchdog").finish_non_exhaustive()
+        f.debug_struct("DeadlineMonitor").finish_non_exhaustive()
     }
 }
 
@@ -130,20 +130,20 @@ impl Watches {
 
     /// Warns what is overdue, and gives up what was warned.
     fn look(&self, on_stuck: &impl Fn(Stuck)) {
-        let slots: Vec<Arc<Slot>> =
+        let engines: Vec<Arc<WatchedEngine>> =
             self.all.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
-        for slot in slots {
-            let (due, now) = (slot.due.load(Ordering::Acquire), self.now());
+        for engine in engines {
+            let (due, now) = (engine.due.load(Ordering::Acquire), self.now());
             if due == IDLE || now < due & !WARNED {
                 continue;
             }
             // Between the load and here the work may have ended: then the exchange fails and nothing happens.
             let next = if due & WARNED == 0 { (now + millis(GRACE)) | WARNED } else { IDLE };
-            if slot.due.compare_exchange(due, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            if engine.due.compare_exchange(due, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 continue;
             }
-            let stuck = Stuck { work: slot.work, limit: slot.limit };
-            match &slot.options {
+            let stuck = Stuck { work: engine.work, limit: engine.limit };
+            match &engine.options {
                 Some(options) if due & WARNED == 0 => {
                     tracing::error!("{stuck}: told to terminate");
                     if let Err(error) = options.terminate() {
@@ -157,9 +157,9 @@ impl Watches {
     }
 }
 
-/// One engine's side of the watchdog.
+/// One engine's side of the deadline.
 pub(super) struct Watch {
-    slot: Arc<Slot>,
+    engine: Arc<WatchedEngine>,
     watches: Arc<Watches>,
 }
 
@@ -168,9 +168,9 @@ pub(super) struct Watch {
 pub(super) struct Overdue(pub Stuck);
 
 impl Watch {
-    /// Runs `work` under the watchdog's eyes.
+    /// Runs `work` under the deadline's eyes.
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> Result<T, Overdue> {
-        let Slot { work: kind, limit, due, .. } = &*self.slot;
+        let WatchedEngine { work: kind, limit, due, .. } = &*self.engine;
         due.store(self.watches.now() + millis(*limit), Ordering::Release);
         let result = work();
         match due.swap(IDLE, Ordering::AcqRel) {
@@ -180,7 +180,7 @@ impl Watch {
     }
 }
 
-/// Does `work`, under the watchdog's eyes where there is one.
+/// Does `work`, under the deadline's eyes where there is one.
 pub(super) fn within<T>(watch: Option<&Watch>, work: impl FnOnce() -> Result<T, InferError>) -> Result<T, InferError> {
     match watch {
         Some(watch) => watch.during(work).map_err(|overdue| InferError::Deadline(overdue.0))?,
@@ -199,8 +199,8 @@ mod tests {
 
     #[test]
     fn work_in_time_is_left_alone() {
-        let watchdog = Watchdog::start(|stuck| panic!("{stuck}")).unwrap();
-        let watch = watchdog.watch(Work::Run, Duration::from_secs(3600), None);
+        let deadline = DeadlineMonitor::start(|stuck| panic!("{stuck}")).unwrap();
+        let watch = deadline.watch(Work::Run, Duration::from_secs(3600), None);
         assert_eq!(watch.during(|| 7), Ok(7));
         assert_eq!(watch.during(|| 8), Ok(8));
     }
@@ -208,10 +208,10 @@ mod tests {
     #[test]
     fn work_that_does_not_come_back_is_reported_and_late_work_fails() {
         let (tell, told) = mpsc::channel();
-        let watchdog = Watchdog::start(move |stuck| tell.send(stuck).unwrap()).unwrap();
-        let watch = watchdog.watch(Work::Build, Duration::from_millis(1), None);
+        let deadline = DeadlineMonitor::start(move |stuck| tell.send(stuck).unwrap()).unwrap();
+        let watch = deadline.watch(Work::Build, Duration::from_millis(1), None);
         let stuck = Stuck { work: Work::Build, limit: Duration::from_millis(1) };
-        // The work ends only once the watchdog has given it up.
+        // The work ends only once the deadline has given it up.
         assert_eq!(watch.during(|| assert_eq!(told.recv(), Ok(stuck))), Err(Overdue(stuck)));
         assert_eq!(stuck.to_string(), "making the session takes longer than runtime.build_deadline = 1ms");
     }

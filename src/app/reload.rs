@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     config::Config,
+    detector::Detector,
     geometry::Size,
     infer::Runtime,
     manifest::Model,
-    network::Network,
-    pipeline::{HandOverError, LiveThresholds, Succession},
+    pipeline::{LiveThresholds, ModelSwap, SwapError},
     publish::{
         bus::Bus,
         http::{Refused, Reloaded},
@@ -27,11 +27,11 @@ use tokio::{signal::unix::Signal, sync::watch, task::spawn_blocking};
 /// The running engine's surroundings, once there is one.
 pub(super) struct Running {
     pub(super) runtime: Runtime,
-    pub(super) succession: Succession,
+    pub(super) model_swap: ModelSwap,
 }
 
 /// Changes model and configuration. Shared by all who may ask for it.
-pub(super) struct Swapper {
+pub(super) struct Reloader {
     /// What was applied last.
     config: watch::Sender<Config>,
     /// The model that serves, or will once the engine runs.
@@ -46,7 +46,7 @@ pub(super) struct Swapper {
     change: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl Swapper {
+impl Reloader {
     pub(super) fn new(
         config: &Config,
         reread: Reread,
@@ -78,10 +78,10 @@ impl Swapper {
     }
 
     /// Rereads the configuration at each signal.
-    pub(super) async fn obey(self: Arc<Self>, mut hangup: Signal) {
+    pub(super) async fn on_sighup(self: Arc<Self>, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             tracing::info!("SIGHUP: rereading the configuration");
-            match self.clone().exclusively(|swapper| swapper.reload()).await {
+            match self.clone().with_lock(|reloader| reloader.reload()).await {
                 Ok(Reloaded { applied, needs_restart }) => {
                     tracing::info!("applied: {}", listed(&applied));
                     if !needs_restart.is_empty() {
@@ -94,7 +94,7 @@ impl Swapper {
     }
 
     /// Does `work` on a thread of its own, unless another change is under way.
-    pub(super) async fn exclusively<T: Send + 'static>(
+    pub(super) async fn with_lock<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Self) -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Refused> {
@@ -141,7 +141,7 @@ impl Swapper {
         if found == model {
             self.thresholds.store(Arc::new(resolve(&new, &found.manifest)?));
         } else {
-            self.let_serve(&new, found)?;
+            self.activate_model(&new, found)?;
         }
         self.config.send_replace(new);
         Ok(())
@@ -155,21 +155,21 @@ impl Swapper {
     pub(super) fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
         let config = self.config.borrow().clone();
         let found = find_model(name, &config)?;
-        self.let_serve(&config, found)
+        self.activate_model(&config, found)
     }
 
     /// Opens `found` beside the model that serves, and hands over.
-    fn let_serve(&self, config: &Config, found: Model) -> anyhow::Result<Arc<EngineInfo>> {
-        let Running { runtime, succession } = self.running.get().context("no model serves yet")?;
+    fn activate_model(&self, config: &Config, found: Model) -> anyhow::Result<Arc<EngineInfo>> {
+        let Running { runtime, model_swap } = self.running.get().context("no model serves yet")?;
         let new = found.manifest.input.size();
         if new != self.size {
-            return Err(HandOverError::OtherSize { running: self.size, new }.into());
+            return Err(SwapError::OtherSize { running: self.size, new }.into());
         }
         let thresholds = resolve(config, &found.manifest)?;
         tracing::info!(model = found.manifest.name, "opening it beside the model that serves");
         let engine = runtime.open(&config.runtime, &found, &|_| {})?;
         let info = Arc::new(engine.info().clone());
-        succession.hand_over(Network::new(engine, &found.manifest)?, thresholds)?;
+        model_swap.swap(Detector::new(engine, &found.manifest)?, thresholds)?;
         self.bus.engine.send_replace(Some(info.clone()));
         *self.locked() = found;
         Ok(info)

@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(60);
 
 /// Looks at the daemon every few seconds and tells systemd, until it is dropped.
-pub(super) async fn beat(bus: Arc<Bus>, engine: infer::Config) {
+pub(super) async fn run(bus: Arc<Bus>, engine: infer::Config) {
     let watchdog = systemd::watchdog_limit();
     let grace = watchdog.unwrap_or(GRACE);
     let mut progress = Progress::new(Deadlines {

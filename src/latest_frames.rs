@@ -1,8 +1,9 @@
-//! The mailroom between the cameras and the engine: one slot for each camera, the latest frame wins.
+//! The latest frame of each camera, between the cameras and the engine.
 //!
-//! A slot never holds more than one frame. A frame that comes while the slot is full replaces the old one, which is
-//! counted as dropped: lag can not grow. The engine takes frames round robin, so that a fast camera never starves a
-//! slow one. One more slot, with its own turn, is for single pictures; who brings one waits until it is empty.
+//! There is never more than one frame of a camera. One that comes before the engine has taken the last replaces it, and
+//! the replaced one is counted as dropped: lag cannot grow. The engine takes frames round robin, so that a fast camera
+//! never starves a slow one. Single pictures have a place and a turn of their own; whoever puts one waits until the one
+//! before is taken.
 
 use crate::{camera::CameraName, frame::Frame, still::Still};
 use std::{
@@ -11,28 +12,28 @@ use std::{
 };
 
 /// The reader's side: owned by the thread that owns the engine. Dropping every [`Sender`] does not close it;
-/// [`Desk::close`] does.
+/// [`FramesHandle::close`] does.
 #[derive(Debug)]
-pub struct Mailroom {
+pub struct LatestFrames {
     shared: Arc<Shared>,
-    /// The slot after the one served last; the slot for single pictures comes after those of the cameras.
+    /// The index after the one served last; that of the single picture comes after those of the cameras.
     next: usize,
 }
 
-/// The writer's side of one camera's slot.
+/// The writer's side of one camera.
 #[derive(Clone, Debug)]
 pub struct Sender {
     shared: Arc<Shared>,
     camera: CameraName,
 }
 
-/// Opens slots and closes the mailroom; may be cloned and kept anywhere.
+/// Adds and removes cameras, and closes the whole; may be cloned and kept anywhere.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub struct FramesHandle {
     shared: Arc<Shared>,
 }
 
-/// What [`Mailroom::next`] found.
+/// What [`LatestFrames::next`] found.
 #[derive(Debug)]
 pub enum Next {
     /// A frame of this camera.
@@ -41,37 +42,28 @@ pub enum Next {
     Still(Still),
     /// Nothing came within the time given.
     Idle,
-    /// The mailroom is closed: stop.
+    /// It is closed: stop.
     Closed,
-}
-
-/// What [`Sender::wait_for_room`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// The slot is empty, or gone: a frame that is put now replaces none.
-    Free,
-    /// The engine has not come to the frame in the slot yet.
-    None,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// A slot was filled, or the mailroom closed: for the reader.
+    /// A frame or picture was put, or all is closed: for the reader.
     filled: Condvar,
-    /// A slot was emptied: for the writers that would rather wait than replace a frame.
+    /// One was taken: for the writers that would rather wait than replace a frame.
     emptied: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    slots: Vec<Slot>,
+    cameras: Vec<CameraFrame>,
     still: Option<Still>,
     closed: bool,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct CameraFrame {
     camera: CameraName,
     frame: Option<Frame>,
     dropped: u64,
@@ -84,12 +76,12 @@ impl Shared {
 }
 
 impl State {
-    /// Empties the first slot from `first` on, in turn, that is not empty: its index and what lay in it.
+    /// Takes what waits first, in turn from index `first` on: the index and the frame or picture.
     fn take(&mut self, first: usize) -> Option<(usize, Next)> {
-        let count = self.slots.len() + 1;
+        let count = self.cameras.len() + 1;
         (0..count).map(|step| (first + step) % count).find_map(|index| {
-            let found = match self.slots.get_mut(index) {
-                Some(slot) => slot.frame.take().map(|frame| Next::Frame(slot.camera.clone(), frame)),
+            let found = match self.cameras.get_mut(index) {
+                Some(entry) => entry.frame.take().map(|frame| Next::Frame(entry.camera.clone(), frame)),
                 None => self.still.take().map(Next::Still),
             };
             found.map(|found| (index, found))
@@ -97,16 +89,16 @@ impl State {
     }
 }
 
-impl Mailroom {
-    /// An open mailroom without slots, and the desk that opens them.
-    pub fn new() -> (Self, Desk) {
+impl LatestFrames {
+    /// Open and without cameras; with the handle that adds them.
+    pub fn new() -> (Self, FramesHandle) {
         let shared = Arc::new(Shared::default());
-        (Self { shared: shared.clone(), next: 0 }, Desk { shared })
+        (Self { shared: shared.clone(), next: 0 }, FramesHandle { shared })
     }
 
-    /// The next camera's latest frame, round robin; waits up to `patience` for one.
-    pub fn next(&mut self, patience: Duration) -> Next {
-        let deadline = Instant::now() + patience;
+    /// The next camera's latest frame, round robin; waits up to `timeout` for one.
+    pub fn next(&mut self, timeout: Duration) -> Next {
+        let deadline = Instant::now() + timeout;
         let mut state = self.shared.lock();
         loop {
             if state.closed {
@@ -125,7 +117,7 @@ impl Mailroom {
         }
     }
 
-    /// Waits for `time` without taking a frame, or until the mailroom is closed.
+    /// Waits for `time` without taking a frame, or until all is closed.
     pub fn rest(&self, time: Duration) {
         if !time.is_zero() {
             let open = |state: &mut State| !state.closed;
@@ -135,22 +127,22 @@ impl Mailroom {
     }
 }
 
-impl Desk {
-    /// A slot for `camera`; asking again for the same camera gives the same slot.
+impl FramesHandle {
+    /// Where `camera`'s frames are put; asking again for the same camera gives the same place.
     pub fn open(&self, camera: &CameraName) -> Sender {
         let mut state = self.shared.lock();
-        if !state.slots.iter().any(|slot| slot.camera == *camera) {
-            state.slots.push(Slot { camera: camera.clone(), frame: None, dropped: 0 });
+        if !state.cameras.iter().any(|entry| entry.camera == *camera) {
+            state.cameras.push(CameraFrame { camera: camera.clone(), frame: None, dropped: 0 });
         }
         Sender { shared: self.shared.clone(), camera: camera.clone() }
     }
 
-    /// Takes `camera`'s slot away, with the frame in it; frames its senders still put are ignored.
+    /// Removes `camera` and its frame; frames that its senders still put are ignored.
     pub fn remove(&self, camera: &CameraName) {
-        self.shared.lock().slots.retain(|slot| slot.camera != *camera);
+        self.shared.lock().cameras.retain(|entry| entry.camera != *camera);
     }
 
-    /// Puts a single picture into its slot once that is empty. Once the mailroom is closed, `still` is dropped instead.
+    /// Puts a single picture once the one before is taken. Once closed, `still` is dropped instead.
     pub fn put_still(&self, still: Still) {
         let taken = |state: &mut State| !state.closed && state.still.is_some();
         let state = self.shared.lock();
@@ -163,10 +155,10 @@ impl Desk {
 
     /// How many frames of `camera` were replaced before the engine came to them.
     pub fn dropped(&self, camera: &CameraName) -> u64 {
-        self.shared.lock().slots.iter().find(|slot| slot.camera == *camera).map_or(0, |slot| slot.dropped)
+        self.shared.lock().cameras.iter().find(|entry| entry.camera == *camera).map_or(0, |entry| entry.dropped)
     }
 
-    /// Closes the mailroom: the reader gets [`Next::Closed`] at once.
+    /// Closes the whole: the reader gets [`Next::Closed`] at once.
     pub fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
@@ -178,26 +170,27 @@ impl Desk {
 }
 
 impl Sender {
-    /// Puts `frame` into the slot, in place of one that still lies there. Never waits for the reader.
+    /// Puts `frame`, in place of one that was not taken yet. Never waits for the reader.
     pub fn put(&self, frame: Frame) {
         let mut state = self.shared.lock();
-        if let Some(slot) = state.slots.iter_mut().find(|slot| slot.camera == self.camera)
-            && slot.frame.replace(frame).is_some()
+        if let Some(entry) = state.cameras.iter_mut().find(|entry| entry.camera == self.camera)
+            && entry.frame.replace(frame).is_some()
         {
-            slot.dropped += 1;
+            entry.dropped += 1;
         }
         drop(state);
         self.shared.filled.notify_one();
     }
 
-    /// Waits up to `patience` until the engine has taken the frame in the slot.
-    pub fn wait_for_room(&self, patience: Duration) -> Room {
-        let taken = |state: &mut State| {
-            !state.closed && state.slots.iter().any(|slot| slot.camera == self.camera && slot.frame.is_some())
+    /// Waits up to `timeout` until the engine has taken the camera's frame; says whether a frame that is put now
+    /// replaces none.
+    pub fn wait_until_taken(&self, timeout: Duration) -> bool {
+        let full = |state: &mut State| {
+            !state.closed && state.cameras.iter().any(|entry| entry.camera == self.camera && entry.frame.is_some())
         };
         let state = self.shared.lock();
-        let waited = self.shared.emptied.wait_timeout_while(state, patience, taken);
-        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() { Room::None } else { Room::Free }
+        let waited = self.shared.emptied.wait_timeout_while(state, timeout, full);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 
@@ -228,24 +221,24 @@ mod tests {
 
     #[test]
     fn single_pictures_have_one_turn_among_the_cameras() {
-        let (mut mailroom, desk) = Mailroom::new();
-        let senders = ["a", "b"].map(|name| desk.open(&name.parse().unwrap()));
+        let (mut latest_frames, handle) = LatestFrames::new();
+        let senders = ["a", "b"].map(|name| handle.open(&name.parse().unwrap()));
         let mut turns = Vec::new();
         for _ in 0..6 {
             senders.iter().for_each(|sender| sender.put(frame()));
-            if mailroom.shared.lock().still.is_none() {
-                desk.put_still(still());
+            if latest_frames.shared.lock().still.is_none() {
+                handle.put_still(still());
             }
-            turns.push(match mailroom.next(Duration::ZERO) {
+            turns.push(match latest_frames.next(Duration::ZERO) {
                 Next::Frame(camera, _) => camera.to_string(),
                 Next::Still(_) => "still".into(),
                 other => panic!("{other:?}"),
             });
         }
         assert_eq!(turns, ["a", "b", "still", "a", "b", "still"]);
-        desk.put_still(still());
-        desk.close();
-        desk.put_still(still()); // would wait for ever if the mailroom were open
-        assert!(matches!(mailroom.next(Duration::ZERO), Next::Closed));
+        handle.put_still(still());
+        handle.close();
+        handle.put_still(still()); // would wait for ever if it were open
+        assert!(matches!(latest_frames.next(Duration::ZERO), Next::Closed));
     }
 }

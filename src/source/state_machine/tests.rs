@@ -2,12 +2,12 @@
 
 use super::*;
 
-/// A machine in simulated time, in milliseconds.
+/// A state_machine in simulated time, in milliseconds.
 struct Life {
-    machine: Machine,
+    state_machine: CameraStateMachine,
     start: Instant,
     /// When the last frame came, and when its pixels last changed.
-    seen: Seen,
+    seen: FrameTimes,
 }
 
 fn limits() -> Limits {
@@ -17,25 +17,29 @@ fn limits() -> Limits {
 impl Life {
     fn new(ending: Ending, driver: Driver) -> Self {
         let start = Instant::now();
-        Self { machine: Machine::new(limits(), ending, driver, || 1.0, start), start, seen: Seen::default() }
+        Self {
+            state_machine: CameraStateMachine::new(limits(), ending, driver, || 1.0, start),
+            start,
+            seen: FrameTimes::default(),
+        }
     }
 
     fn camera() -> Self {
         Self::new(Ending::IsFault, Driver::PerPipeline)
     }
 
-    fn at(&mut self, ms: u64, input: Input) -> (CameraState, Option<Step>) {
-        let step = self.machine.on(input, self.start + Duration::from_millis(ms));
-        (self.machine.state(), step)
+    fn at(&mut self, ms: u64, input: Input) -> (CameraState, Option<Action>) {
+        let action = self.state_machine.on(input, self.start + Duration::from_millis(ms));
+        (self.state_machine.state(), action)
     }
 
-    fn tick(&mut self, ms: u64) -> (CameraState, Option<Step>) {
+    fn tick(&mut self, ms: u64) -> (CameraState, Option<Action>) {
         self.at(ms, Input::Tick(self.seen))
     }
 
     fn frame(&mut self, ms: u64) {
         let at = Some(self.start + Duration::from_millis(ms));
-        self.seen = Seen { last: at, changed: at };
+        self.seen = FrameTimes { last: at, changed: at };
     }
 }
 
@@ -53,24 +57,24 @@ fn a_camera_starts_runs_stalls_and_comes_back() {
     assert_eq!(life.at(5_500, Input::FirstFrame), (CameraState::Running, None));
     life.frame(8_000);
     assert_eq!(life.tick(10_999), (CameraState::Running, None));
-    assert_eq!(life.tick(11_000), (CameraState::Stalled, Some(Step::Close)));
-    assert_eq!(life.machine.last_error(), Some("no frame came for 3s"));
+    assert_eq!(life.tick(11_000), (CameraState::Stalled, Some(Action::Close)));
+    assert_eq!(life.state_machine.last_error(), Some("no frame came for 3s"));
     assert_eq!(life.at(11_100, Input::Closed), (CameraState::Retrying, None));
     assert_eq!(life.tick(11_500), (CameraState::Retrying, None));
-    assert_eq!(life.tick(11_600), (CameraState::Starting, Some(Step::Open)));
-    assert_eq!((life.machine.restarts(), life.machine.recoveries()), (1, 0));
+    assert_eq!(life.tick(11_600), (CameraState::Starting, Some(Action::Open)));
+    assert_eq!((life.state_machine.restarts(), life.state_machine.recoveries()), (1, 0));
     assert_eq!(life.at(11_700, Input::FirstFrame), (CameraState::Running, None));
-    assert_eq!((life.machine.restarts(), life.machine.recoveries()), (1, 1));
+    assert_eq!((life.state_machine.restarts(), life.state_machine.recoveries()), (1, 1));
 }
 
 #[test]
 fn no_answer_and_no_frame_end_an_attempt() {
     let mut life = Life::camera();
-    assert_eq!(life.tick(2_000), (CameraState::Stalled, Some(Step::Close)));
+    assert_eq!(life.tick(2_000), (CameraState::Stalled, Some(Action::Close)));
     let mut life = Life::camera();
     life.at(500, Input::Contact);
     assert_eq!(life.tick(9_999), (CameraState::Starting, None));
-    assert_eq!(life.tick(10_000), (CameraState::Stalled, Some(Step::Close)));
+    assert_eq!(life.tick(10_000), (CameraState::Stalled, Some(Action::Close)));
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn the_same_pixels_for_long_are_a_stall() {
     life.seen.last = Some(life.start + Duration::from_millis(29_999));
     assert_eq!(life.tick(30_000), (CameraState::Running, None));
     life.seen.last = Some(life.start + Duration::from_millis(30_000));
-    assert_eq!(life.tick(30_000), (CameraState::Stalled, Some(Step::Close)));
+    assert_eq!(life.tick(30_000), (CameraState::Stalled, Some(Action::Close)));
 }
 
 #[test]
@@ -89,34 +93,34 @@ fn pauses_grow_to_three_seconds_and_begin_anew_after_a_frame() {
     let mut life = Life::camera();
     let mut now = 0;
     for pause in [500, 1_000, 2_000, 3_000, 3_000] {
-        assert_eq!(life.at(now, passing()), (CameraState::Retrying, Some(Step::Close)));
+        assert_eq!(life.at(now, passing()), (CameraState::Retrying, Some(Action::Close)));
         life.at(now, Input::Closed);
         assert_eq!(life.tick(now + pause - 1).1, None);
-        assert_eq!(life.tick(now + pause).1, Some(Step::Open));
+        assert_eq!(life.tick(now + pause).1, Some(Action::Open));
         now += pause;
     }
     life.at(now, Input::FirstFrame);
     life.at(now, passing());
     life.at(now, Input::Closed);
-    assert_eq!(life.tick(now + 500).1, Some(Step::Open));
+    assert_eq!(life.tick(now + 500).1, Some(Action::Open));
 }
 
 #[test]
 fn a_refused_password_waits_long() {
     let mut life = Life::camera();
-    life.at(0, Input::Fault(Fault { cure: Cure::RetrySeldom, text: "refused".into() }));
+    life.at(0, Input::Fault(Fault { retry: RetryPolicy::RetrySeldom, text: "refused".into() }));
     life.at(0, Input::Closed);
     assert_eq!(life.tick(29_999), (CameraState::Retrying, None));
-    assert_eq!(life.tick(30_000).1, Some(Step::Open));
+    assert_eq!(life.tick(30_000).1, Some(Action::Open));
 }
 
 #[test]
 fn what_can_never_work_fails_until_it_is_enabled_again() {
     let mut life = Life::camera();
-    assert_eq!(life.at(0, Input::Fault(Fault::lasting("no"))), (CameraState::Failed, Some(Step::Close)));
+    assert_eq!(life.at(0, Input::Fault(Fault::lasting("no"))), (CameraState::Failed, Some(Action::Close)));
     assert_eq!(life.at(10, Input::Closed), (CameraState::Failed, None));
     assert_eq!(life.tick(1_000_000), (CameraState::Failed, None));
-    assert_eq!(life.at(1_000_000, Input::Enable), (CameraState::Starting, Some(Step::Open)));
+    assert_eq!(life.at(1_000_000, Input::Enable), (CameraState::Starting, Some(Action::Open)));
 }
 
 #[test]
@@ -128,9 +132,9 @@ fn what_has_worked_once_is_tried_again_whatever_happens() {
     ] {
         let mut life = Life::new(ending, Driver::PerPipeline);
         life.at(0, Input::FirstFrame);
-        assert_eq!(life.at(1, Input::Fault(Fault::lasting("no"))), (after, Some(Step::Close)), "{ending:?}");
+        assert_eq!(life.at(1, Input::Fault(Fault::lasting("no"))), (after, Some(Action::Close)), "{ending:?}");
         assert_eq!(life.at(2, Input::Closed), (after, None));
-        let again = (ending != Ending::IsFinal).then_some(Step::Open);
+        let again = (ending != Ending::IsFinal).then_some(Action::Open);
         assert_eq!(life.tick(502).1, again, "{ending:?}");
         // Not even then is it given up.
         assert_eq!(life.at(503, Input::Fault(Fault::lasting("no"))).0, after, "{ending:?}");
@@ -139,27 +143,27 @@ fn what_has_worked_once_is_tried_again_whatever_happens() {
 
 #[test]
 fn an_end_means_what_the_source_says() {
-    for (ending, running, step) in [
-        (Ending::IsFault, CameraState::Retrying, Step::Close),
-        (Ending::IsFinal, CameraState::Ended, Step::Close),
-        (Ending::Rewinds, CameraState::Running, Step::Rewind),
+    for (ending, running, action) in [
+        (Ending::IsFault, CameraState::Retrying, Action::Close),
+        (Ending::IsFinal, CameraState::Ended, Action::Close),
+        (Ending::Rewinds, CameraState::Running, Action::Rewind),
     ] {
         let mut life = Life::new(ending, Driver::PerPipeline);
         life.at(0, Input::FirstFrame);
-        assert_eq!(life.at(1, Input::EndOfStream), (running, Some(step)));
+        assert_eq!(life.at(1, Input::EndOfStream), (running, Some(action)));
     }
     for ending in [Ending::IsFinal, Ending::Rewinds] {
         let mut life = Life::new(ending, Driver::PerPipeline);
-        assert_eq!(life.at(1, Input::EndOfStream), (CameraState::Failed, Some(Step::Close)));
+        assert_eq!(life.at(1, Input::EndOfStream), (CameraState::Failed, Some(Action::Close)));
     }
 }
 
 #[test]
 fn a_camera_can_be_switched_off_at_any_time() {
     let mut life = Life::camera();
-    assert_eq!(life.at(0, Input::Disable), (CameraState::Disabled, Some(Step::Close)));
+    assert_eq!(life.at(0, Input::Disable), (CameraState::Disabled, Some(Action::Close)));
     assert_eq!(life.at(1, Input::Closed), (CameraState::Disabled, None));
-    assert_eq!(life.at(2, Input::Enable), (CameraState::Starting, Some(Step::Open)));
+    assert_eq!(life.at(2, Input::Enable), (CameraState::Starting, Some(Action::Open)));
     life.at(3, passing());
     assert_eq!(life.at(4, Input::Disable), (CameraState::Disabled, None));
     assert_eq!(life.at(5, Input::Closed), (CameraState::Disabled, None));
@@ -172,12 +176,12 @@ fn a_pipeline_that_hangs_is_left_behind_and_the_third_is_too_many() {
     let mut now = 0;
     for _ in 0..2 {
         life.at(now, passing());
-        assert_eq!(life.tick(now + 3_000), (CameraState::Retrying, Some(Step::Abandon)));
-        assert_eq!(life.tick(now + 6_000).1, Some(Step::Open));
+        assert_eq!(life.tick(now + 3_000), (CameraState::Retrying, Some(Action::Abandon)));
+        assert_eq!(life.tick(now + 6_000).1, Some(Action::Open));
         now += 6_000;
     }
     life.at(now, passing());
-    assert_eq!(life.tick(now + 3_000), (CameraState::Stuck, Some(Step::GiveUp)));
+    assert_eq!(life.tick(now + 3_000), (CameraState::Stuck, Some(Action::GiveUp)));
     assert_eq!(life.tick(now + 60_000), (CameraState::Stuck, None));
 }
 
@@ -185,19 +189,19 @@ fn a_pipeline_that_hangs_is_left_behind_and_the_third_is_too_many() {
 fn argus_is_given_up_when_it_hangs_or_stays_dark_for_a_minute() {
     let mut life = Life::new(Ending::IsFault, Driver::PerProcess);
     life.at(0, passing());
-    assert_eq!(life.tick(3_000), (CameraState::Stuck, Some(Step::GiveUp)));
+    assert_eq!(life.tick(3_000), (CameraState::Stuck, Some(Action::GiveUp)));
 
     let mut life = Life::new(Ending::IsFault, Driver::PerProcess);
     let mut now = 0;
     while now < 120_000 {
         life.at(now, Input::EndOfStream);
-        let (state, step) = life.at(now, Input::Closed);
+        let (state, action) = life.at(now, Input::Closed);
         if state == CameraState::Stuck {
-            assert_eq!(step, Some(Step::GiveUp));
+            assert_eq!(action, Some(Action::GiveUp));
             break;
         }
         now += 3_000;
-        assert_eq!(life.tick(now).1, Some(Step::Open));
+        assert_eq!(life.tick(now).1, Some(Action::Open));
     }
     assert_eq!(now, 60_000);
 }
