@@ -8,19 +8,20 @@
 //!
 //! `cargo bench --bench detect_api`; needs the default model, which `make test` imports.
 
+use detector::{
+    decode::{self, Thresholds},
+    infer::{self, Runtime},
+    photo::{self, Orientation},
+    status::EnginePhase,
+};
 use flate2::{Compression, write::ZlibEncoder};
 use image::{ImageFormat, RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use rustix::time::{ClockId, clock_gettime};
 use sightd::{
-    decode::{self, Thresholds},
     detect_queue::DetectQueue,
-    infer::{self, Runtime},
     latest_frames::LatestFrames,
-    model::load,
-    photo::{self, Orientation},
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
     publish::{bus::Bus, http},
-    status::EnginePhase,
 };
 use std::{
     collections::BTreeMap,
@@ -32,6 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
+use workshop::load;
 
 const ROUNDS: usize = 9;
 const PICTURES: u32 = 30;

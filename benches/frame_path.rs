@@ -10,18 +10,19 @@
 
 use anyhow::Context;
 use bytes::Bytes;
+use detector::{
+    DetectorError, StageTimings,
+    decode::{self, Thresholds},
+    geometry::Size,
+    infer::{self, Engine, Runtime},
+    manifest::Model,
+};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use sightd::{
     camera::{CameraName, CameraStatus},
-    decode::{self, Thresholds},
-    detector::DetectorError,
     frame::{Frame, Motion, Stamp},
-    geometry::Size,
-    infer::{self, Engine, Runtime},
     latest_frames::{FramesHandle, LatestFrames, Sender},
-    manifest::Model,
-    model::import::{ImportOptions, import, write},
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
     publish::bus::{Bus, PublishedScene},
     scene::Timings,
@@ -37,6 +38,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast;
+use workshop::import::{ImportOptions, import, write};
 
 /// The most that the whole path may cost, as a multiple of `session.run` alone.
 const MOST: f64 = 1.10;
@@ -136,8 +138,9 @@ struct Round {
     alone: Cost,
     path: Cost,
     scale: Cost,
-    /// Wall time in the stages of the inference thread.
-    stages: Timings,
+    /// Wall time until the inference thread was free, and in its stages.
+    wait: Duration,
+    stages: StageTimings,
 }
 
 /// Both ways at one size; prints them and gives the ratio of CPU times.
@@ -187,11 +190,11 @@ fn report(size: Size, rounds: &[Round], frames: usize) -> f64 {
         println!("    {name:<18}{cpu}  {wall:8.3}  {:5.1} %", 100.0 * wall / total);
     };
     share("scale", Some(each(&|r| r.scale.cpu)), each(&|r| r.scale.wall));
-    share("wait (latest_frames)", None, each(&|r| r.stages.wait));
+    share("wait (latest frames)", None, each(&|r| r.wait));
     share("preprocess", None, each(&|r| r.stages.preprocess));
     share("infer", None, each(&|r| r.stages.infer));
     share("decode", None, each(&|r| r.stages.decode));
-    let known = |r: &Round| r.scale.wall + r.stages.wait + r.stages.preprocess + r.stages.infer + r.stages.decode;
+    let known = |r: &Round| r.scale.wall + r.wait + r.stages.preprocess + r.stages.infer + r.stages.decode;
     share("publish, receive", None, each(&|r| r.path.wall.saturating_sub(known(r))));
     println!();
     ratio_cpu
@@ -259,8 +262,8 @@ impl FramePath {
         self.slot.put(Frame { stamp, source_size: size, pixels, motion: Motion::Unmeasured, arrived });
         let scene = self.scenes.blocking_recv()?;
         anyhow::ensure!(scene.scene.stamp == stamp && scene.scene.camera == self.camera, "another frame's scene");
-        let Timings { wait, preprocess, infer, decode, .. } = scene.scene.timings;
-        sums.stages.wait += wait;
+        let Timings { wait, stages: StageTimings { preprocess, infer, decode }, .. } = scene.scene.timings;
+        sums.wait += wait;
         sums.stages.preprocess += preprocess;
         sums.stages.infer += infer;
         sums.stages.decode += decode;

@@ -8,14 +8,13 @@
 //! `cargo bench --bench infer_overhead`. Wall and CPU time are medians of interleaved rounds.
 #![expect(unsafe_code, reason = "the C API is called directly to be compared with")]
 
+use detector::{
+    infer::{Config, DeadlineMonitor, Engine, Runtime},
+    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest, Model},
+};
 use ort::sys;
 use prost::Message;
 use rustix::time::{ClockId, clock_gettime};
-use sightd::{
-    infer::{Config, DeadlineMonitor, Engine, Runtime},
-    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest, Model},
-    model::onnx::{self, proto::Graph},
-};
 use std::{
     ffi::CString,
     hint::black_box,
@@ -24,6 +23,7 @@ use std::{
     ptr,
     time::{Duration, Instant},
 };
+use workshop::onnx::{self, proto::Graph};
 
 const ROUNDS: usize = 5;
 

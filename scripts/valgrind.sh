@@ -10,6 +10,6 @@ host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 export "CARGO_TARGET_${host}_RUNNER=valgrind --quiet --error-exitcode=9 --trace-children=yes --num-callers=30 \
 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite --suppressions=$PWD/tests/valgrind.supp"
 
-cargo test --locked --lib -- infer::runtime:: --test-threads=1
+cargo test --locked --package sightd-detector --lib -- infer::runtime:: --test-threads=1
 cargo test --locked --test it -- --exact --nocapture --test-threads=1 \
   runtimes::the_same_detections_on_every_library runtimes::a_process_keeps_its_library

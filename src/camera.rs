@@ -1,6 +1,6 @@
 //! A camera's name, and what is known of its state.
 
-use crate::geometry::Size;
+use detector::geometry::Size;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 

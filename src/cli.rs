@@ -1,10 +1,10 @@
 //! The command line: flags become validated arguments, errors become exit codes.
 
+use crate::source::scale::{Image, RawFormat, Scaler};
 use crate::{
     app::{self, Failure, last_good::LastGood},
     config::{self, Loaded, Sources},
     detect::{self, DetectArgs},
-    infer, model,
     ops::{doctor, logging},
     publish::http,
     setup_runtime::{self, SetupRuntimeArgs},
@@ -12,12 +12,14 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use detector::{geometry::Size, infer, pixels::Pixels};
 use std::{
     env, fs,
     io::{self, Write},
     path::PathBuf,
     sync::Arc,
 };
+use workshop::eval::{LiveScaler, Picture};
 
 /// Object detection as a service.
 #[derive(Debug, Parser)]
@@ -40,7 +42,7 @@ enum Command {
     Detect(DetectCommand),
     /// Models: list, pull, import, inspect, evaluate.
     #[command(subcommand)]
-    Model(model::cli::ModelCommand),
+    Model(workshop::cli::ModelCommand),
     /// Look at everything that has to be right, and say how to put it right.
     Doctor(DoctorArgs),
     /// Put a downloaded ONNX Runtime in place.
@@ -127,13 +129,33 @@ pub fn main() -> ! {
         Command::Run(args) => run(args),
         Command::Check(args) => check(args),
         Command::Detect(args) => detect(args),
-        Command::Model(command) => command.run(&mut io::stdout()).map_err(Failure::Other),
+        Command::Model(command) => command.run(&live_scaler, &mut io::stdout()).map_err(Failure::Other),
         Command::Doctor(DoctorArgs { command: Some(DoctorCommand::Cameras { json }), .. }) => doctor_cameras(json),
         Command::Doctor(args) => infer::end_process(doctor(args).unwrap_or_else(failed)),
         Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
         Command::Openapi => openapi(),
     };
     infer::end_process(outcome.err().map_or(0, failed))
+}
+
+/// The scaler of the live path, for the workshop.
+///
+/// # Errors
+/// When GStreamer cannot be used here.
+pub fn live_scaler(size: Size) -> anyhow::Result<Box<dyn LiveScaler>> {
+    Ok(Box::new(GstScaler(Scaler::new(size)?)))
+}
+
+struct GstScaler(Scaler);
+
+impl LiveScaler for GstScaler {
+    fn scale(&mut self, picture: Picture) -> anyhow::Result<Pixels> {
+        let image = match picture {
+            Picture::Jpeg(data) => Image::Jpeg(data),
+            Picture::Rgb { size, data } => Image::Raw { format: RawFormat::Rgb, size, data },
+        };
+        Ok(self.0.scale(image)?)
+    }
 }
 
 /// Says why, and gives the exit code.
@@ -165,7 +187,7 @@ fn run(args: RunArgs) -> Result<(), Failure> {
 fn detect(args: DetectCommand) -> Result<(), Failure> {
     let Loaded { config, .. } = read(Sources { file: args.file.config, flags: Vec::new() })?;
     let name = args.detect.model.as_ref().unwrap_or(&config.model.name);
-    let model = model::find(name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
+    let model = workshop::find(name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
     if let Some(note) = model.note() {
         eprintln!("sightd: {note}");
     }

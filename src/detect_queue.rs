@@ -10,13 +10,15 @@
 //! decoded pictures exist at a time.
 
 use crate::{
-    fraction::Fraction,
-    geometry::Size,
     latest_frames::FramesHandle,
-    photo::{self, Orientation, PhotoError},
     still::{DetectResult, Still},
 };
 use bytes::Bytes;
+use detector::{
+    fraction::Fraction,
+    geometry::Size,
+    photo::{self, Orientation, PhotoError},
+};
 use std::{
     collections::VecDeque,
     net::IpAddr,

@@ -1,6 +1,6 @@
 //! Draws detections into a picture: a frame round each, and a plate with its name and score.
 
-use crate::{detection::Detection, geometry::Rect};
+use detector::{detection::Detection, geometry::Rect};
 use embedded_graphics::{
     mono_font::{
         MonoFont, MonoTextStyle,

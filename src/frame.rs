@@ -1,7 +1,7 @@
 //! What a source gives: small pixels for the model, and JPEG pictures for the eye.
 
-use crate::geometry::Size;
 use bytes::Bytes;
+use detector::{geometry::Size, pixels::Pixels};
 use jiff::Timestamp;
 use std::time::Instant;
 
@@ -43,32 +43,6 @@ pub enum Motion {
     Still,
     /// Something moved.
     Moving,
-}
-
-/// Interleaved 8-bit RGBA (or RGBx) pixels, rows from top to bottom.
-#[derive(Clone, Debug)]
-pub struct Pixels {
-    /// Columns and rows.
-    pub size: Size,
-    /// Bytes from the start of a row to the start of the next; at least `4 * size.width`.
-    pub stride_bytes: usize,
-    /// `stride_bytes * size.height` bytes (the last row may be short of its padding). Not copied: usually
-    /// GStreamer's own buffer.
-    pub data: Bytes,
-}
-
-impl Pixels {
-    /// Bytes of one pixel.
-    pub const BYTES_PER_PIXEL: usize = 4;
-
-    /// Row `y`'s pixels without padding: `4 * width` bytes.
-    ///
-    /// # Panics
-    /// When `y` is not below the height, or the data is shorter than the size says.
-    pub fn row(&self, y: u32) -> &[u8] {
-        let start = y as usize * self.stride_bytes;
-        &self.data[start..start + self.size.width as usize * Self::BYTES_PER_PIXEL]
-    }
 }
 
 /// A frame as a JPEG picture for viewers.

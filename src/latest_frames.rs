@@ -197,10 +197,8 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        frame::{Motion, Pixels, Stamp},
-        geometry::Size,
-    };
+    use crate::frame::{Motion, Stamp};
+    use detector::{geometry::Size, pixels::Pixels};
     use tokio::sync::oneshot;
 
     fn frame() -> Frame {

@@ -1,9 +1,9 @@
 //! `sightd`: object detection as a service.
 //!
 //! ```text
-//!  source ─Frame─▶ latest_frames ─▶ preprocess ─tensor─▶ infer ─RawOutputs─▶ decode ─Detections─▶ publish
-//!  (GStreamer,     (latest                         (ONNX               (SSD,                (scenes: watch,
-//!   one per camera) wins)                           Runtime)            NMS)                 broadcast, HTTP)
+//!  source ─Frame─▶ latest frames ─▶ detector: preprocess ─▶ infer ─▶ decode ─Detections─▶ publish
+//!  (GStreamer,     (the newest      (crates/detector)                                     (scenes: watch,
+//!   one per camera) wins)                                                                  broadcast, HTTP)
 //!     ├──────── Picture (JPEG, encoded by GStreamer only while someone watches) ──────────▶ live view
 //!     └──────── video (H.264, by an encoder that is there only while someone watches) ────▶ live view
 //! ```
@@ -14,16 +14,9 @@
 // Data: no I/O, no clock, no threads.
 pub mod board;
 pub mod camera;
-pub mod detection;
-pub mod fraction;
 pub mod frame;
-pub mod geometry;
-pub mod manifest;
 pub mod scene;
-pub mod status;
 pub mod still;
-pub mod suggest;
-pub mod tensor;
 
 // Pipes between the stages: bounded, and each says what it does when full.
 pub mod latest_frames;
@@ -31,26 +24,16 @@ pub mod log_buffer;
 pub mod pictures;
 pub mod video;
 
-// Still pictures: read from files, drawn into, brought to the engine beside the cameras.
+// Still pictures: drawn into, brought to the engine beside the cameras.
 pub mod detect_queue;
 pub mod draw;
-pub mod photo;
 
-// Stages: source, preprocess, infer, decode, publish, as a frame meets them.
-pub mod decode;
-pub mod infer;
-pub mod preprocess;
+// Stages round the detector: source before it, publish after it.
 pub mod publish;
 pub mod source;
 
 // Beside the stages: the machine, its health and systemd.
 pub mod ops;
-
-// The stages round one network, in their order.
-pub mod detector;
-
-// Beside the pipeline: the model workshop.
-pub mod model;
 
 // What ties them together.
 pub mod app;

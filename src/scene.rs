@@ -3,10 +3,9 @@
 use crate::{
     board::BoardNote,
     camera::CameraName,
-    detection::Detection,
     frame::{Motion, Stamp},
-    geometry::Size,
 };
+use detector::{StageTimings, detection::Detection, geometry::Size};
 use std::{sync::Arc, time::Duration, time::Instant};
 
 /// All detections of one frame, with where and when they come from.
@@ -34,17 +33,13 @@ pub struct Scene {
     pub notes: Vec<BoardNote>,
 }
 
-/// Time spent in each stage for one frame.
+/// Time spent on one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// From capture (or, for files, from the moment the frame came due) to the latest_frames.
+    /// From capture (or, for files, from the moment the frame came due) until the frame has left the source.
     pub capture: Duration,
-    /// Waiting in the latest_frames for the engine to be free.
+    /// Waiting for the engine to be free.
     pub wait: Duration,
-    /// Filling the input tensor.
-    pub preprocess: Duration,
-    /// The network.
-    pub infer: Duration,
-    /// Decoding and non-maximum suppression.
-    pub decode: Duration,
+    /// In the detector; all zero for a frame that went past the network.
+    pub stages: StageTimings,
 }

@@ -1,6 +1,7 @@
 //! A single picture on its way to the engine, and what was seen on it.
 
-use crate::{detection::Detection, fraction::Fraction, geometry::Size, scene::Timings};
+use crate::scene::Timings;
+use detector::{detection::Detection, fraction::Fraction, geometry::Size};
 use image::RgbImage;
 use std::{sync::Arc, time::Duration, time::Instant};
 use tokio::sync::oneshot;

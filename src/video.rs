@@ -4,8 +4,9 @@
 //! while someone watches, and whoever comes in gets them at once. A viewer that falls more than [`BACKLOG`] frames
 //! behind goes on at the latest key frame, and is told how many frames it lost. The writer never waits for a viewer.
 
-use crate::{frame::Stamp, geometry::Size};
+use crate::frame::Stamp;
 use bytes::Bytes;
+use detector::geometry::Size;
 use std::{
     collections::VecDeque,
     sync::{

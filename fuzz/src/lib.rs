@@ -4,7 +4,7 @@
 //! itself included (a small file: no more than a fixed amount), and writes nothing but to the output it is given.
 
 use bytes::Bytes;
-use sightd::model::import::{Fault, ImportOptions, import_bytes};
+use sightd_workshop::import::{Fault, ImportOptions, import_bytes};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

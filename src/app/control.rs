@@ -4,11 +4,10 @@ use super::{plan::wanted_cameras, reload::Reloader};
 use crate::{
     camera::CameraName,
     config::{CameraConfig, Config},
-    decode,
     publish::http::{CameraChange, CameraSettings, Control, Refused, Reloaded},
-    status::EngineInfo,
 };
 use anyhow::Context;
+use detector::{decode, status::EngineInfo};
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Map, Value};
 use std::sync::Arc;

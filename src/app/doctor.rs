@@ -3,13 +3,13 @@
 use super::plan::{Plan, wanted_cameras};
 use crate::{
     config::{self, Config, Loaded, Sources},
-    infer::Runtime,
     ops::{
         doctor::{CameraFact, Connection, ElementFact, Facts, ListenerFact, ProviderFact, RuntimeFact},
         telemetry::{self, Tree},
     },
     source::{self, SourceUri},
 };
+use detector::infer::Runtime;
 use std::{
     env, fs, io,
     net::{SocketAddr, TcpListener},
@@ -84,7 +84,8 @@ fn configuration(sources: &Sources) -> (Config, Result<Vec<PathBuf>, Vec<String>
 fn runtime(config: &Config) -> Result<RuntimeFact, String> {
     let runtime = Runtime::load(&config.runtime).map_err(|error| error.to_string())?;
     let providers = runtime.availability(&config.runtime).map_err(|error| error.to_string())?;
-    let fact = |had: crate::infer::Availability| ProviderFact { name: had.provider.to_string(), missing: had.missing };
+    let fact =
+        |had: detector::infer::Availability| ProviderFact { name: had.provider.to_string(), missing: had.missing };
     Ok(RuntimeFact {
         version: runtime.version().to_owned(),
         library: runtime.library().to_owned(),

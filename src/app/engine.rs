@@ -5,12 +5,14 @@ use super::{
     reload::{Reloader, Running},
 };
 use crate::{
-    detector::DetectorError,
-    infer::{self, DeadlineMonitor, Runtime, Stuck},
     latest_frames::LatestFrames,
-    manifest::Model,
     pipeline::{self, LiveThresholds, Stages},
     publish::bus::Bus,
+};
+use detector::{
+    DetectorError,
+    infer::{self, DeadlineMonitor, Runtime, Stuck},
+    manifest::Model,
     status::EnginePhase,
 };
 use std::{sync::Arc, thread, time::Duration};

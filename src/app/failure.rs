@@ -1,6 +1,6 @@
 //! Why the program ends other than by being asked to.
 
-use crate::infer::{InferError, Remedy};
+use detector::infer::{InferError, Remedy};
 use std::fmt;
 
 /// What systemd is told by the exit code.

@@ -12,8 +12,9 @@
 //! `deploy/deb/last-good` decides when.
 
 use super::{Failure, data_folder};
-use crate::{config::Sources, manifest::Model, publish::bus::Bus, status::EnginePhase};
+use crate::{config::Sources, publish::bus::Bus};
 use anyhow::{Context, anyhow};
+use detector::{manifest::Model, status::EnginePhase};
 use rustix::{
     fs::{CWD, RenameFlags},
     io::Errno,

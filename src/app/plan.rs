@@ -4,14 +4,16 @@ use super::Failure;
 use crate::{
     camera::CameraName,
     config::{CameraConfig, Config},
-    decode::{self, Thresholds, UnknownClass},
-    geometry::Size,
-    manifest::{Manifest, Model},
-    model::{self, FindError},
     pipeline::AllThresholds,
     source,
 };
+use detector::{
+    decode::{self, Thresholds, UnknownClass},
+    geometry::Size,
+    manifest::{Manifest, Model},
+};
 use std::{collections::BTreeMap, path::Path};
+use workshop::FindError;
 
 /// Where footage for a machine without a camera may lie: put there by set-up, or by the package.
 const FOOTAGE: &[&str] = &[".sightd/footage/vtest.avi", "/usr/share/sightd/footage/vtest.avi"];
@@ -47,7 +49,7 @@ impl Plan {
 
 /// The model `name`. When it stands in for another that is logged.
 pub(super) fn find_model(name: &str, config: &Config) -> Result<Model, FindError> {
-    let model = model::find(name, &config.model.folders)?;
+    let model = workshop::find(name, &config.model.folders)?;
     if let Some(note) = model.note() {
         tracing::warn!("{note}");
     }

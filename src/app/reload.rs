@@ -6,18 +6,14 @@ use super::{
 };
 use crate::{
     config::Config,
-    detector::Detector,
-    geometry::Size,
-    infer::Runtime,
-    manifest::Model,
     pipeline::{LiveThresholds, ModelSwap, SwapError},
     publish::{
         bus::Bus,
         http::{Refused, Reloaded},
     },
-    status::EngineInfo,
 };
 use anyhow::Context;
+use detector::{Detector, geometry::Size, infer::Runtime, manifest::Model, status::EngineInfo};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},

@@ -2,7 +2,7 @@
 //! configuration.
 
 use super::Failure;
-use crate::infer;
+use detector::infer;
 use std::time::Duration;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},

@@ -2,10 +2,10 @@
 
 use crate::{
     camera::CameraStatus,
-    infer,
     ops::systemd::{self, CameraView, Deadlines, Progress, Verdict, View},
     publish::bus::{Bus, CameraFeed},
 };
+use detector::infer;
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -1,12 +1,9 @@
 //! `[camera.NAME]`.
 
-use crate::{
-    decode,
-    geometry::Size,
-    source::{
-        self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, SourceUri, Timeouts, UsbOptions, VideoOptions,
-    },
+use crate::source::{
+    self, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, SourceUri, Timeouts, UsbOptions, VideoOptions,
 };
+use detector::{decode, geometry::Size};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU16;
 

@@ -4,8 +4,8 @@ use super::{
     Config, Mistake, Mistakes,
     tree::{self, find, take},
 };
-use crate::suggest;
 use config::{ConfigError, Environment, File, FileFormat, Source, Value, ValueKind};
+use detector::suggest;
 use serde_path_to_error::{Path as KeyPath, Segment};
 use std::{
     fs, io,

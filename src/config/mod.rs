@@ -14,10 +14,10 @@ pub use mistakes::{Mistake, Mistakes};
 
 use crate::{
     camera::CameraName,
-    decode, infer,
     ops::{logging, telemetry},
     publish::http,
 };
+use detector::{decode, infer};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -2,15 +2,15 @@
 
 mod output;
 
-use crate::{
+use anyhow::{Context, bail};
+use clap::Args;
+use detector::{
+    Detector,
     decode::{self, Fraction, Thresholds},
-    detector::Detector,
     infer::{self, Runtime},
     manifest::Model,
     photo::{self, Orientation},
 };
-use anyhow::{Context, bail};
-use clap::Args;
 use output::{Format, PictureDetections};
 use std::{
     fs,
@@ -56,11 +56,11 @@ pub fn run(
     let detection = decode::Config { score: args.score.unwrap_or(detection.score), ..detection.clone() };
     let thresholds = Thresholds::resolve(&detection, &model.manifest.labels)
         .map_err(|unknown| anyhow::anyhow!(unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let mut network = Detector::open(&Runtime::load(runtime)?, runtime, model)?;
+    let mut detector = Detector::open(&Runtime::load(runtime)?, runtime, model)?;
     let mut faults = Vec::new();
     for path in &args.images {
-        match detect_in(&mut network, path, &thresholds) {
-            Ok(seen) => format.write(seen, network.info(), out)?,
+        match detect_in(&mut detector, path, &thresholds) {
+            Ok(seen) => format.write(seen, detector.info(), out)?,
             Err(fault) => faults.push(format!("{fault:#}")),
         }
     }
@@ -70,11 +70,11 @@ pub fn run(
     }
 }
 
-fn detect_in(network: &mut Detector, path: &Path, thresholds: &Thresholds) -> anyhow::Result<PictureDetections> {
+fn detect_in(detector: &mut Detector, path: &Path, thresholds: &Thresholds) -> anyhow::Result<PictureDetections> {
     let name = || format!("picture {}", path.display());
     let bytes = fs::read(path).with_context(name)?;
     let picture = photo::decode(&bytes, Orientation::Upright).with_context(name)?;
     let mut detections = Vec::new();
-    network.look_at_still(&picture, thresholds, &mut detections).with_context(name)?;
+    detector.detect_still(&picture, thresholds, &mut detections).with_context(name)?;
     Ok(PictureDetections { path: path.to_owned(), picture, detections })
 }

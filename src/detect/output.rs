@@ -1,8 +1,9 @@
 //! What was found: as a table, as JSON, or drawn.
 
 use super::DetectArgs;
-use crate::{detection::Detection, draw, geometry::Size, publish::wire::DetectionDto, status::EngineInfo};
+use crate::{draw, publish::wire::DetectionDto};
 use anyhow::{Context, bail};
+use detector::{detection::Detection, geometry::Size, status::EngineInfo};
 use image::{
     ImageFormat, RgbImage,
     codecs::{jpeg::JpegEncoder, png::PngEncoder},
@@ -37,7 +38,7 @@ pub(super) enum Format {
 
 /// A picture's line of JSON.
 #[derive(Serialize)]
-struct SeenDto<'a> {
+struct LineDto<'a> {
     file: &'a Path,
     frame: Size,
     provider: &'a str,
@@ -65,7 +66,7 @@ impl Format {
         match self {
             Self::Table => table(&seen, out)?,
             Self::Json => {
-                let line = SeenDto {
+                let line = LineDto {
                     file: &seen.path,
                     frame: size(&seen.picture),
                     provider: engine.active_provider(),

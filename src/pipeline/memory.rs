@@ -1,6 +1,7 @@
 //! What was last found where something moved: it still holds while nothing does.
 
-use crate::{camera::CameraName, detection::Detection};
+use crate::camera::CameraName;
+use detector::detection::Detection;
 use std::collections::BTreeMap;
 
 /// The last detections of each camera that has a motion gate.

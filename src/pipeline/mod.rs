@@ -7,19 +7,21 @@ pub use model_swap::{ModelSwap, SwapError};
 
 use crate::{
     camera::CameraName,
-    decode::{DecodeError, Thresholds},
-    detection::Detection,
-    detector::{Detector, DetectorError},
     frame::{Frame, Motion},
-    geometry::Size,
-    infer::{Engine, Remedy},
     latest_frames::{LatestFrames, Next},
-    manifest::Manifest,
     publish::bus::Bus,
     scene::{Scene, Timings},
     still::{DetectResult, Still},
 };
 use arc_swap::ArcSwap;
+use detector::{
+    Detector, DetectorError,
+    decode::{DecodeError, Thresholds},
+    detection::Detection,
+    geometry::Size,
+    infer::{Engine, Remedy},
+    manifest::Manifest,
+};
 use memory::Memory;
 use model_swap::SwapReceiver;
 use std::{
@@ -47,10 +49,10 @@ pub type LiveThresholds = ArcSwap<AllThresholds>;
 
 /// The stages between latest_frames and bus, with the buffers they reuse from frame to frame.
 pub struct Stages {
-    network: Detector,
-    found: Vec<Detection>,
+    detector: Detector,
+    detections: Vec<Detection>,
     memory: Memory,
-    heirs: SwapReceiver,
+    swap_requests: SwapReceiver,
 }
 
 impl Stages {
@@ -60,16 +62,16 @@ impl Stages {
     /// When the manifest's decoder cannot be built.
     pub fn new(engine: Box<dyn Engine>, manifest: &Manifest) -> Result<Self, DecodeError> {
         Ok(Self {
-            network: Detector::new(engine, manifest)?,
-            found: Vec::new(),
+            detector: Detector::new(engine, manifest)?,
+            detections: Vec::new(),
             memory: Memory::default(),
-            heirs: SwapReceiver::default(),
+            swap_requests: SwapReceiver::default(),
         })
     }
 
     /// Through which another network takes the place of this one while the loop runs.
     pub fn model_swap(&self) -> ModelSwap {
-        self.heirs.model_swap()
+        self.swap_requests.model_swap()
     }
 
     /// Takes one frame of `camera` through all stages; a frame in which nothing moved goes past the network.
@@ -89,12 +91,12 @@ impl Stages {
             let timings = Timings { wait: taken - frame.arrived, ..Timings::default() };
             return Ok(self.scene(camera, frame, timings, found));
         }
-        let stages = self.network.look(&frame.pixels, thresholds, &mut self.found)?;
-        let timings = Timings { wait: taken - frame.arrived, ..stages };
+        let stages = self.detector.detect(&frame.pixels, thresholds, &mut self.detections)?;
+        let timings = Timings { wait: taken - frame.arrived, stages, ..Timings::default() };
         if frame.motion != Motion::Unmeasured {
-            self.memory.keep(&camera, &self.found);
+            self.memory.keep(&camera, &self.detections);
         }
-        Ok(self.scene(camera, frame, timings, self.found.clone()))
+        Ok(self.scene(camera, frame, timings, self.detections.clone()))
     }
 
     /// Takes a single picture through all stages and answers who waits for it; nothing is done when nobody does any
@@ -110,14 +112,14 @@ impl Stages {
         }
         let lowered = score.map(|score| thresholds.at(score));
         let thresholds = lowered.as_ref().unwrap_or(thresholds);
-        let timings = self.network.look_at_still(&picture, thresholds, &mut self.found)?;
+        let stages = self.detector.detect_still(&picture, thresholds, &mut self.detections)?;
         let seen = DetectResult {
             size: Size::new(picture.width(), picture.height()),
             decoding,
-            timings: Timings { wait: taken - arrived, ..timings },
-            provider: self.network.provider().clone(),
-            model: self.network.info().model.clone(),
-            detections: self.found.clone(),
+            timings: Timings { wait: taken - arrived, stages, ..Timings::default() },
+            provider: self.detector.provider().clone(),
+            model: self.detector.info().model.clone(),
+            detections: self.detections.clone(),
         };
         let _ = answer.send(seen); // an error means that the caller has gone
         Ok(())
@@ -131,8 +133,8 @@ impl Stages {
             frame_size: frame.source_size,
             published: Instant::now(),
             timings: Timings { capture, ..timings },
-            provider: self.network.provider().clone(),
-            model: self.network.info().model.clone(),
+            provider: self.detector.provider().clone(),
+            model: self.detector.info().model.clone(),
             detections,
             motion: frame.motion,
             notes: Vec::new(),

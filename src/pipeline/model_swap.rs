@@ -1,15 +1,15 @@
-//! How one network takes the place of another while the loop runs: between two frames, together with the thresholds
+//! How one detector takes the place of another while the loop runs: between two frames, together with the thresholds
 //! for its classes.
 //!
 //! ```text
 //!  another thread                      the loop
-//!  opens and warms up the heir
-//!  swap ──heir, thresholds──────▶ between two frames: replaces network and thresholds
-//!  frees the old network ◀──old────────
+//!  opens and warms up the new one
+//!  swap ──heir, thresholds──────▶ between two frames: replaces detector and thresholds
+//!  frees the old detector ◀──old────────
 //! ```
 
 use super::{AllThresholds, LiveThresholds, Stages};
-use crate::{detector::Detector, geometry::Size};
+use detector::{Detector, geometry::Size};
 use std::{
     mem,
     sync::{
@@ -18,22 +18,22 @@ use std::{
     },
 };
 
-/// A network that is to take over, and where the answer goes: the old network, or why it stays.
+/// A detector that is to take over, and where the answer goes: the old detector, or why it stays.
 struct SwapRequest {
-    network: Detector,
+    detector: Detector,
     thresholds: AllThresholds,
     answer: SyncSender<Result<Detector, SwapError>>,
 }
 
-/// Why the old network stays.
+/// Why the old detector stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SwapError {
-    /// The cameras deliver pixels of the old network's size.
+    /// The cameras deliver pixels of the old detector's size.
     #[error("the new model sees {new} pixels, the running cameras deliver {running}: restart sightd with it")]
     OtherSize {
-        /// The running network's input.
+        /// The running detector's input.
         running: Size,
-        /// The new network's input.
+        /// The new detector's input.
         new: Size,
     },
     /// The loop has ended.
@@ -44,19 +44,19 @@ pub enum SwapError {
 /// The way into the running loop. May be cloned and kept anywhere.
 #[derive(Clone)]
 pub struct ModelSwap {
-    heirs: SyncSender<SwapRequest>,
+    requests: SyncSender<SwapRequest>,
 }
 
 impl ModelSwap {
-    /// Puts `network` in the place of the running one and waits until that has happened, which takes as long as a
-    /// frame, or a second while no frames come. The old network is freed here, so that the loop need not wait for it.
+    /// Puts `detector` in the place of the running one and waits until that has happened, which takes as long as a
+    /// frame, or a second while no frames come. The old detector is freed here, so that the loop need not wait for it.
     ///
     /// # Errors
-    /// When the old network stays; `network` is then freed.
-    pub fn swap(&self, network: Detector, thresholds: AllThresholds) -> Result<(), SwapError> {
+    /// When the old detector stays; `detector` is then freed.
+    pub fn swap(&self, detector: Detector, thresholds: AllThresholds) -> Result<(), SwapError> {
         let (answer, answered) = sync_channel(1);
         let ended = |_| SwapError::Ended;
-        self.heirs.send(SwapRequest { network, thresholds, answer }).map_err(|_| SwapError::Ended)?;
+        self.requests.send(SwapRequest { detector, thresholds, answer }).map_err(|_| SwapError::Ended)?;
         answered.recv().map_err(ended)?.map(drop)
     }
 }
@@ -76,26 +76,27 @@ impl Default for SwapReceiver {
 
 impl SwapReceiver {
     pub(super) fn model_swap(&self) -> ModelSwap {
-        ModelSwap { heirs: self.sender.clone() }
+        ModelSwap { requests: self.sender.clone() }
     }
 }
 
 impl Stages {
     /// Lets an heir take over, if one waits. Costs next to nothing when none does.
     pub(super) fn apply_pending(&mut self, thresholds: &LiveThresholds) {
-        let Ok(SwapRequest { network, thresholds: new_thresholds, answer }) = self.heirs.receiver.try_recv() else {
+        let Ok(SwapRequest { detector, thresholds: new_thresholds, answer }) = self.swap_requests.receiver.try_recv()
+        else {
             return;
         };
-        let (running, new) = (self.network.input().size(), network.input().size());
+        let (running, new) = (self.detector.input().size(), detector.input().size());
         let outcome = if running == new {
             thresholds.store(Arc::new(new_thresholds));
-            tracing::info!(from = %self.network.info().model, to = %network.info().model, "the model changes");
+            tracing::info!(from = %self.detector.info().model, to = %detector.info().model, "the model changes");
             self.memory.forget();
-            Ok(mem::replace(&mut self.network, network))
+            Ok(mem::replace(&mut self.detector, detector))
         } else {
             Err(SwapError::OtherSize { running, new })
         };
-        // An error means that nobody waits for the answer any more; then the network is freed here.
+        // An error means that nobody waits for the answer any more; then the detector is freed here.
         let _ = answer.send(outcome);
     }
 }
@@ -105,19 +106,22 @@ mod tests {
     use super::*;
     use crate::{
         camera::{CameraName, CameraStatus},
-        decode::{Fraction, Thresholds},
-        frame::{Frame, Motion, Pixels, Stamp},
-        infer::replay::{Prepared, Replay},
+        frame::{Frame, Motion, Stamp},
         latest_frames::LatestFrames,
-        manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
         pipeline::run,
         publish::bus::{Bus, PublishedScene},
     };
     use arc_swap::ArcSwap;
     use bytes::Bytes;
+    use detector::{
+        decode::{Fraction, Thresholds},
+        infer::replay::{Prepared, Replay},
+        manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
+        pixels::Pixels,
+    };
     use std::{collections::BTreeMap, thread, time::Instant};
 
-    /// A network with a single anchor and one class.
+    /// A detector with a single anchor and one class.
     fn manifest(name: &str, side: u32) -> Manifest {
         let anchors = Anchors {
             layers: vec![[1, 1]],
@@ -161,7 +165,7 @@ mod tests {
         Box::new(Replay::new(&manifest.name, manifest.input.len(), vec![Ok(outputs)]))
     }
 
-    fn network(manifest: &Manifest) -> Detector {
+    fn detector(manifest: &Manifest) -> Detector {
         Detector::new(engine(manifest), manifest).unwrap()
     }
 
@@ -204,15 +208,15 @@ mod tests {
 
         let seen = |scene: &PublishedScene| (scene.scene.model.to_string(), scene.scene.detections.len());
         assert_eq!(seen(&next(1)), ("old".into(), 1));
-        let refused = model_swap.swap(network(&manifest("large", 8)), thresholds(&camera, 0.9));
+        let refused = model_swap.swap(detector(&manifest("large", 8)), thresholds(&camera, 0.9));
         assert_eq!(refused, Err(SwapError::OtherSize { running: Size::new(4, 4), new: Size::new(8, 8) }));
         assert_eq!(seen(&next(2)), ("old".into(), 1));
-        assert_eq!(model_swap.swap(network(&manifest("new", 4)), thresholds(&camera, 0.6)), Ok(()));
+        assert_eq!(model_swap.swap(detector(&manifest("new", 4)), thresholds(&camera, 0.6)), Ok(()));
         assert_eq!(seen(&next(3)), ("new".into(), 0));
 
         frames_handle.close();
         the_loop.join().unwrap().unwrap();
-        let late = model_swap.swap(network(&manifest("late", 4)), thresholds(&camera, 0.6));
+        let late = model_swap.swap(detector(&manifest("late", 4)), thresholds(&camera, 0.6));
         assert_eq!(late, Err(SwapError::Ended));
     }
 

@@ -10,10 +10,10 @@ use crate::{
     camera::{CameraName, CameraStatus},
     pictures::Pictures,
     scene::Scene,
-    status::{EngineInfo, EnginePhase},
     video::Video,
 };
 use axum::extract::ws::Utf8Bytes;
+use detector::status::{EngineInfo, EnginePhase};
 use std::{
     collections::BTreeMap,
     sync::{

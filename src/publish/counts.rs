@@ -4,6 +4,7 @@ use crate::{
     camera::CameraName,
     scene::{Scene, Timings},
 };
+use detector::StageTimings;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -69,7 +70,7 @@ impl Default for Counts {
 impl Counts {
     /// Counts a scene that is being published.
     pub(super) fn scene(&self, scene: &Scene) {
-        let Timings { capture, wait, preprocess, infer, decode } = scene.timings;
+        let Timings { capture, wait, stages: StageTimings { preprocess, infer, decode } } = scene.timings;
         for (stage, took) in
             [("capture", capture), ("wait", wait), ("preprocess", preprocess), ("infer", infer), ("decode", decode)]
         {

@@ -1,8 +1,14 @@
 //! The wire form of scenes: the JSON that programs call against. A change here is a change of contract.
 
 use crate::{
-    board::BoardNote, camera::CameraName, detection::Detection, frame::Motion, geometry::Rect, geometry::Size,
-    scene::Scene, scene::Timings,
+    board::BoardNote,
+    camera::CameraName,
+    frame::Motion,
+    scene::{Scene, Timings},
+};
+use detector::{
+    detection::Detection,
+    geometry::{Rect, Size},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -151,9 +157,9 @@ impl From<Timings> for TimingsDto {
         Self {
             capture: millis(timings.capture),
             wait: millis(timings.wait),
-            preprocess: millis(timings.preprocess),
-            infer: millis(timings.infer),
-            decode: millis(timings.decode),
+            preprocess: millis(timings.stages.preprocess),
+            infer: millis(timings.stages.infer),
+            decode: millis(timings.stages.decode),
         }
     }
 }

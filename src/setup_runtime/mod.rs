@@ -10,12 +10,9 @@ mod archive;
 mod fetch;
 mod place;
 
-use crate::{
-    infer::{self, Availability, Runtime},
-    model,
-};
 use anyhow::{Context, ensure};
 use clap::Args;
+use detector::infer::{self, Availability, Runtime};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -62,7 +59,7 @@ pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let scratch = place::scratch(&args.to)?;
     let file = fetch::obtain(&args.from, args.sha256.is_some(), scratch.path())?;
     if let Some(Checksum(wanted)) = &args.sha256 {
-        let found = model::sha256_of(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let found = workshop::sha256_of(&file).with_context(|| format!("cannot read {}", file.display()))?;
         ensure!(found == *wanted, "{} has the SHA-256 {found}, not {wanted}: it was not used", args.from);
     }
     let libraries = archive::take(&file, &scratch.path().join("libraries")).with_context(|| args.from.clone())?;

@@ -1,7 +1,7 @@
 //! A source's own configuration: values that check themselves.
 
 use super::uri::SourceUri;
-use crate::geometry::Size;
+use detector::geometry::Size;
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf, time::Duration};
 

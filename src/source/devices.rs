@@ -5,7 +5,7 @@ use super::{
     config::{Config, Fps, UsbFormat},
     uri::UsbDevice,
 };
-use crate::geometry::Size;
+use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use serde::Serialize;
 use std::{

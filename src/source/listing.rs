@@ -5,7 +5,7 @@ use super::{
     devices::{self, Bus, Camera, Encoding},
     uri::{SourceUri, UsbDevice},
 };
-use crate::geometry::Size;
+use detector::geometry::Size;
 use serde::Serialize;
 use std::{fmt, fs, io, path::Path};
 

@@ -50,12 +50,12 @@ pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, Usb
 
 use crate::{
     camera::{CameraName, CameraStatus},
-    geometry::Size,
     latest_frames,
     pictures::Pictures,
     video::{Offer, Video},
 };
 use describe::Platform;
+use detector::geometry::Size;
 use devices::Bus;
 use encoder::Encoder;
 use pipeline::PipelineSpec;

@@ -18,7 +18,7 @@ use super::{
     stillness::{FrozenWatch, MotionWatch},
     uri::{Pace, SourceUri},
 };
-use crate::geometry::Size;
+use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 use std::{

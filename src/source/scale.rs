@@ -1,8 +1,8 @@
 //! The live path's scaler by itself: one picture in, the model's pixels out, through the same elements.
 
 use super::{SourceError, describe, hints, sinks};
-use crate::{frame::Pixels, geometry::Size};
 use bytes::Bytes;
+use detector::{geometry::Size, pixels::Pixels};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use gstreamer_video::{VideoFormat, VideoInfo};

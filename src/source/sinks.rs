@@ -6,12 +6,12 @@ use super::{
     stillness::{FrozenWatch, MotionWatch},
 };
 use crate::{
-    frame::{Frame, Motion, Picture, Pixels},
-    geometry::Size,
+    frame::{Frame, Motion, Picture},
     latest_frames,
     pictures::Pictures,
 };
 use bytes::Bytes;
+use detector::{geometry::Size, pixels::Pixels};
 use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::{VideoInfo, VideoMeta};

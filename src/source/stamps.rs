@@ -1,6 +1,7 @@
 //! Numbers and times of frames, given once before the branches part and found again behind each of them.
 
-use crate::{frame::Stamp, geometry::Size};
+use crate::frame::Stamp;
+use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use jiff::Timestamp;
 use std::{

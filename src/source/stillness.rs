@@ -1,7 +1,8 @@
 //! Pictures that do not change: of a camera that hangs, to the pixel; of a scene where nothing moves, by eye.
 
 use super::config::MotionGate;
-use crate::frame::{Motion, Pixels};
+use crate::frame::Motion;
+use detector::pixels::Pixels;
 use std::time::{Duration, Instant};
 
 /// Tells whether the pixels are the very same as those of the frame before.
@@ -89,7 +90,7 @@ fn means(pixels: &Pixels) -> [u8; BLOCKS * BLOCKS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Size;
+    use detector::geometry::Size;
 
     /// A grey picture with a white square of `side` pixels at (`x`, `x`).
     fn picture(level: u8, x: usize, side: usize) -> Pixels {

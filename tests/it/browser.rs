@@ -5,11 +5,11 @@ use crate::{
     program::Daemon as Program,
     support::{self, counting},
 };
+use detector::status::EnginePhase;
 use image::{GrayImage, ImageFormat, Luma};
 use sightd::{
     frame::{Picture, Stamp},
     publish::bus::CameraFeed,
-    status::EnginePhase,
 };
 use std::{
     io::{Cursor, Write},
@@ -147,7 +147,7 @@ fn left(seq: u64) -> f32 {
     0.05 + 0.6 * ((seq % 128) as f32 / 128.0)
 }
 
-fn detections(seq: u64) -> Vec<sightd::detection::Detection> {
+fn detections(seq: u64) -> Vec<detector::detection::Detection> {
     let x = left(seq);
     vec![
         detection("person", 0.92, [x, 0.3, x + 0.12, 0.85]),

@@ -8,14 +8,14 @@ use axum::{
     http::{HeaderMap, Response, StatusCode, header},
     routing::get,
 };
-use sightd::model::catalog::{Catalog, PullError, PullEvent, pull};
-use sightd::model::load;
 use std::cell::RefCell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
+use workshop::catalog::{Catalog, PullError, PullEvent, pull};
+use workshop::load;
 
 #[test]
 fn our_own_networks_are_imported_from_their_packages() {

@@ -1,7 +1,7 @@
 //! The decoder on the reference tensors of one picture.
 
 use crate::support::{coco_ssd, read_f32, shared};
-use sightd::{
+use detector::{
     decode::{Decoder, Fraction, Thresholds},
     detection::Detection,
     tensor::{RawOutputs, RawTensor},

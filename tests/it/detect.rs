@@ -1,19 +1,15 @@
 //! `sightd detect` on real pictures.
 
 use crate::support::{part, shared};
+use detector::{decode, infer, manifest::Model};
 use serde_json::Value;
-use sightd::{
-    decode,
-    detect::{DetectArgs, run},
-    infer,
-    manifest::Model,
-    model::import::{ImportOptions, import, write},
-};
+use sightd::detect::{DetectArgs, run};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
+use workshop::import::{ImportOptions, import, write};
 
 /// The default model in a folder of its own.
 fn default_model(folder: &TempDir) -> Model {

@@ -2,7 +2,7 @@
 //! not atomically and without looking at errors, and refuses a session when it cannot read one back.
 
 use crate::support::{again, role};
-use sightd::infer::cache::{Cache, Compiler, Failure, Key};
+use detector::infer::cache::{Cache, Compiler, Failure, Key};
 use std::{
     fs::{self, File},
     io::Write,

@@ -8,8 +8,8 @@ use crate::{
         root,
     },
 };
+use detector::manifest::Model;
 use serde_json::Value;
-use sightd::manifest::Model;
 use std::{fs, path::Path, time::Duration};
 
 /// A configuration with a test picture, `[runtime]` as given, and the model at `model`.

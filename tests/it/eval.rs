@@ -3,7 +3,13 @@
 use crate::support::{part, shared};
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use sightd::model::{
+use sightd::cli::live_scaler;
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+use tempfile::TempDir;
+use workshop::{
     eval::{
         EvalArgs, Resize,
         dataset::{CocoResult, Dataset},
@@ -12,11 +18,6 @@ use sightd::model::{
     },
     import::{ImportOptions, import, write},
 };
-use std::{
-    fs::{self, File},
-    path::Path,
-};
-use tempfile::TempDir;
 
 fn assert_figures(summary: Summary, wanted: &Value, tolerance: f64, about: &str) {
     let summary = serde_json::to_value(summary).unwrap();
@@ -112,12 +113,12 @@ impl DefaultModel {
 fn the_default_model_has_its_reference_figures_and_the_live_scaler_costs_little() {
     let Some(dataset) = shared("data/coco-dev") else { return };
     let model = DefaultModel::new();
-    let still = evaluate(&model.args(&dataset, Resize::Tf1)).unwrap();
+    let still = evaluate(&model.args(&dataset, Resize::Tf1), &live_scaler).unwrap();
     assert!(still.unknown_classes.is_empty());
     let wanted = serde_json::json!({"ap": 0.2674, "ap50": 0.4105, "ar100": 0.3456});
     assert_figures(still.scores.summary, &wanted, 0.001, "coco-dev");
 
-    let live = evaluate(&model.args(&dataset, Resize::Live)).unwrap();
+    let live = evaluate(&model.args(&dataset, Resize::Live), &live_scaler).unwrap();
     let cost = still.scores.summary.ap.unwrap() - live.scores.summary.ap.unwrap();
     assert!(cost <= 0.005, "the live path's scaling costs {cost} AP\n{live}\n{still}");
 }
@@ -141,7 +142,7 @@ fn both_resizes_take_png_and_classes_go_by_name() {
     for resize in [Resize::Tf1, Resize::Live] {
         let detections = dataset.path().join("found.json");
         let args = EvalArgs { detections: Some(detections.clone()), ..model.args(dataset.path(), resize) };
-        let report = evaluate(&args).unwrap();
+        let report = evaluate(&args, &live_scaler).unwrap();
         assert_eq!((report.pictures, report.objects), (1, 1));
         assert_eq!(report.unknown_classes, ["gnome"]);
         assert!(report.to_string().contains("left out, unknown to the model: gnome"), "{report}");
@@ -161,10 +162,10 @@ fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
         ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG picture"),
     ] {
         let dataset = small_dataset(|json| json.replace(from, to));
-        let error = evaluate(&model.args(dataset.path(), Resize::Tf1)).unwrap_err().to_string();
+        let error = evaluate(&model.args(dataset.path(), Resize::Tf1), &live_scaler).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
     let empty = small_dataset(str::to_owned);
     let args = EvalArgs { limit: Some(0), ..model.args(empty.path(), Resize::Tf1) };
-    assert!(evaluate(&args).unwrap_err().to_string().contains("has no pictures to look at"));
+    assert!(evaluate(&args, &live_scaler).unwrap_err().to_string().contains("has no pictures to look at"));
 }

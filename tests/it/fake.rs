@@ -1,20 +1,23 @@
 //! A pipeline without camera and model: scenes and pictures as a test wants them, served over real HTTP.
 
+use detector::{
+    StageTimings,
+    detection::Detection,
+    geometry::{Rect, Size},
+    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus, SubstituteFor},
+};
 use image::{ImageFormat, Rgb, RgbImage};
 use jiff::Timestamp;
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
     detect_queue::DetectQueue,
-    detection::Detection,
     frame::{Picture, Stamp},
-    geometry::{Rect, Size},
     latest_frames::{FramesHandle, LatestFrames, Next},
     publish::{
         bus::{Bus, CameraFeed},
         http,
     },
     scene::{Scene, Timings},
-    status::{EngineInfo, EnginePhase, ProviderState, ProviderStatus, SubstituteFor},
     still::DetectResult,
 };
 use std::{
@@ -102,7 +105,7 @@ fn still_engine() -> (DetectQueue, FramesHandle) {
                     let seen = DetectResult {
                         size,
                         decoding: still.decoding,
-                        timings: Timings { infer: Duration::from_millis(18), ..Timings::default() },
+                        timings: timings(),
                         provider: "cpu".into(),
                         model: "fake-ssd".into(),
                         detections: seen_on().into_iter().filter(|detection| detection.score > least).collect(),
@@ -176,7 +179,7 @@ pub fn scene(camera: &CameraName, stamp: Stamp, detections: Vec<Detection>) -> S
         stamp,
         frame_size: SIZE,
         published: Instant::now(),
-        timings: Timings { infer: Duration::from_millis(18), decode: Duration::from_micros(300), ..Timings::default() },
+        timings: timings(),
         provider: "cpu".into(),
         model: "fake-ssd".into(),
         detections,
@@ -205,4 +208,13 @@ pub fn picture(stamp: Stamp, bright: Rect) -> Picture {
     let mut jpeg = Vec::new();
     image.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).unwrap();
     Picture { stamp, size: SIZE, jpeg: jpeg.into() }
+}
+
+fn timings() -> Timings {
+    let stages = StageTimings {
+        infer: Duration::from_millis(18),
+        decode: Duration::from_micros(300),
+        ..StageTimings::default()
+    };
+    Timings { stages, ..Timings::default() }
 }

@@ -1,14 +1,11 @@
 //! The API over real HTTP, with scenes and pictures made by the test.
 
 use crate::fake::{Daemon, detection, picture, running, scene, stamp};
+use detector::{geometry::Rect, status::EnginePhase};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use sightd::{
-    camera::{CameraState, CameraStatus},
-    geometry::Rect,
-    status::EnginePhase,
-};
+use sightd::camera::{CameraState, CameraStatus};
 use std::time::{Duration, Instant};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 

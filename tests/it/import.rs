@@ -2,12 +2,12 @@
 
 use crate::support::{again, bytes_of, part, read_f32, role, shared};
 use bytes::Bytes;
-use sightd::infer::{Config, Runtime};
-use sightd::model::check::verify;
-use sightd::model::import::{ImportOptions, Imported, import, import_bytes, write};
-use sightd::model::load;
+use detector::infer::{Config, Runtime};
 use std::io::Write;
 use std::path::Path;
+use workshop::check::verify;
+use workshop::import::{ImportOptions, Imported, import, import_bytes, write};
+use workshop::load;
 
 fn default_model() -> Imported {
     import(&part("weights/coco-ssd/model.json"), &ImportOptions::default()).expect("the default model imports")

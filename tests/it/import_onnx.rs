@@ -3,12 +3,12 @@
 
 use crate::support::bytes_of;
 use crate::support::small_net::{Map, Net, SIZE};
-use sightd::decode::{Config, Decoder, Overlaps, Thresholds};
-use sightd::infer::{self, Runtime};
-use sightd::manifest::{Activation, Decode};
-use sightd::model::import::{ImportOptions, Imported, Written, import, write};
-use sightd::model::onnx::proto::{self, Attribute, Dimension, DimensionValue, Graph, Node, ValueInfo};
-use sightd::model::onnx::{self, int, ints};
+use detector::decode::{Config, Decoder, Overlaps, Thresholds};
+use detector::infer::{self, Runtime};
+use detector::manifest::{Activation, Decode};
+use workshop::import::{ImportOptions, Imported, Written, import, write};
+use workshop::onnx::proto::{self, Attribute, Dimension, DimensionValue, Graph, Node, ValueInfo};
+use workshop::onnx::{self, int, ints};
 
 use prost::Message;
 use std::path::Path;
@@ -21,10 +21,10 @@ struct Run {
     outputs: Vec<(String, Vec<usize>, Vec<f32>)>,
 }
 
-impl sightd::tensor::RawOutputs for Run {
-    fn output(&self, name: &str) -> Option<sightd::tensor::RawTensor<'_>> {
+impl detector::tensor::RawOutputs for Run {
+    fn output(&self, name: &str) -> Option<detector::tensor::RawTensor<'_>> {
         let (_, shape, data) = self.outputs.iter().find(|o| o.0 == name)?;
-        Some(sightd::tensor::RawTensor { shape, data })
+        Some(detector::tensor::RawTensor { shape, data })
     }
 }
 
@@ -62,7 +62,7 @@ fn picture() -> Vec<f32> {
 fn labels(folder: &Path) -> ImportOptions {
     let path = folder.join("labels.txt");
     std::fs::write(&path, "cat\ndog\nbird\nfish\n").unwrap();
-    ImportOptions { labels: Some(sightd::model::import::Labels::File(path)), ..ImportOptions::default() }
+    ImportOptions { labels: Some(workshop::import::Labels::File(path)), ..ImportOptions::default() }
 }
 
 /// The detections at a score that leaves many, boxes as corners.
@@ -72,7 +72,7 @@ fn decoded(run: &Run, score: f32, overlaps: Overlaps) -> Vec<(u32, f32, [f32; 4]
     let thresholds = Thresholds::resolve(&rules, &manifest.labels).unwrap();
     let mut found = Vec::new();
     Decoder::new(manifest).unwrap().decode(run, &thresholds, &mut found).unwrap();
-    let corners = |d: &sightd::detection::Detection| [d.bbox.x_min, d.bbox.y_min, d.bbox.x_max, d.bbox.y_max];
+    let corners = |d: &detector::detection::Detection| [d.bbox.x_min, d.bbox.y_min, d.bbox.x_max, d.bbox.y_max];
     found.iter().map(|d| (d.class_id, d.score, corners(d))).collect()
 }
 

@@ -1,22 +1,22 @@
 //! Inference on real ONNX Runtime libraries.
 
 use crate::support::{coco_ssd, read_f32, shared, unread_model};
-use prost::Message;
-use sightd::{
+use detector::{
     infer::{Config, DeadlineMonitor, Engine, Remedy, Runtime},
     manifest::{Decode, Manifest, Model},
-    model::onnx::{self, proto::Graph},
     status::{EnginePhase, ProviderState},
 };
+use prost::Message;
 use std::{
     cell::RefCell,
     fs,
     path::{Path, PathBuf},
 };
+use workshop::onnx::{self, proto::Graph};
 
 const MODEL: &str = "data/reference/ssdlite_mobilenet_v2_coco.onnx";
 
-fn open(model: &Path, manifest: &Manifest) -> Result<Box<dyn Engine>, sightd::infer::InferError> {
+fn open(model: &Path, manifest: &Manifest) -> Result<Box<dyn Engine>, detector::infer::InferError> {
     let config = Config::default();
     Runtime::load(&config)?.open(&config, &unread_model(model, manifest.clone()), &|_| {})
 }

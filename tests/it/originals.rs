@@ -2,19 +2,19 @@
 //! (`tests/data/reference.json`, recorded by `tests/data/reference.py`).
 
 use crate::support::{part, read_f32, root, shared};
-use serde::Deserialize;
-use sightd::{
+use detector::{
     decode::{Decoder, Fraction, Thresholds},
     detection::Detection,
     geometry::Rect,
     infer::{Config, Engine, Runtime},
     manifest::Manifest,
-    model::{
-        import::{ImportOptions, import, write},
-        load,
-    },
 };
+use serde::Deserialize;
 use std::{fs, path::Path};
+use workshop::{
+    import::{ImportOptions, import, write},
+    load,
+};
 
 #[derive(Deserialize)]
 struct Reference {

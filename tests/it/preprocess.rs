@@ -1,8 +1,8 @@
 //! The input tensor of a still picture against the reference.
 
 use crate::support::{coco_ssd, read_f32, shared};
+use detector::preprocess::fill_from_still;
 use image::RgbImage;
-use sightd::preprocess::fill_from_still;
 use std::fs;
 
 #[test]

@@ -2,9 +2,9 @@
 //! entity tags and compression.
 
 use crate::fake::{Daemon, detection, picture, stamp};
+use detector::geometry::Rect;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
-use sightd::geometry::Rect;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

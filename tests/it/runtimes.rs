@@ -2,12 +2,12 @@
 //! can load only one.
 
 use crate::support::{again, coco_ssd, read_f32, role, root, shared, unread_model};
-use serde::{Deserialize, Serialize};
-use sightd::{
+use detector::{
     decode::{Decoder, Fraction, Thresholds},
     infer::{Config, InferError, Remedy, Runtime},
     status::{ProviderState, ProviderStatus},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     fs,
     path::{Path, PathBuf},

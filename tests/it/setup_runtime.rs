@@ -1,7 +1,6 @@
 //! `sightd setup-runtime` on the real archives that set-up fetched, and on what people name by mistake.
 
 use crate::support::part;
-use sightd::model::sha256_of;
 use std::{
     fs::{self, File},
     io::{Read, Write},
@@ -10,6 +9,7 @@ use std::{
     process::{Command, Output},
 };
 use tempfile::TempDir;
+use workshop::sha256_of;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 /// The folder that is set up, in a folder of its own.

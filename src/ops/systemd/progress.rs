@@ -4,10 +4,8 @@
 //! (building an engine, waiting for a camera). A part that is in neither starves the watchdog, and systemd starts the
 //! process anew. Pure: time is an argument.
 
-use crate::{
-    camera::{CameraName, CameraState},
-    status::EnginePhase,
-};
+use crate::camera::{CameraName, CameraState};
+use detector::status::EnginePhase;
 use std::{
     collections::BTreeMap,
     fmt,

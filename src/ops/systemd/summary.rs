@@ -1,7 +1,8 @@
 //! The one line that `systemctl status` shows.
 
 use super::View;
-use crate::{camera::CameraState, status::EnginePhase};
+use crate::camera::CameraState;
+use detector::status::EnginePhase;
 use std::time::Instant;
 
 /// What the daemon does, in one line; `provider` is what the network runs on.

@@ -3,11 +3,11 @@
 use super::{Shared, error::ApiError, extract::Part};
 use crate::{
     camera::CameraState,
-    geometry::Size,
     publish::bus::CameraFeed,
     video::{Offer, Video},
 };
 use axum::{Json, extract::State};
+use detector::geometry::Size;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;

@@ -1,6 +1,6 @@
 //! What the API asks of the daemon around it, and what may come of that.
 
-use crate::status::EngineInfo;
+use detector::status::EngineInfo;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

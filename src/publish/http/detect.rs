@@ -11,9 +11,6 @@ use super::{
     select::Labels,
 };
 use crate::{
-    detection::Detection,
-    fraction::Fraction,
-    geometry::Size,
     publish::wire::{DetectionDto, millis},
     still::DetectResult,
 };
@@ -23,6 +20,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use detector::{detection::Detection, fraction::Fraction, geometry::Size};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -44,11 +42,11 @@ pub(super) struct Query {
 /// What was seen on a picture.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Look)]
-pub(super) struct SeenDto<'a> {
+pub(super) struct DetectDto<'a> {
     /// Size of the picture in pixels, turned as its EXIF orientation says.
     frame: Size,
     /// Milliseconds spent in each stage.
-    timings_ms: SeenTimings,
+    timings_ms: DetectTimings,
     /// The execution provider.
     provider: &'a str,
     /// The model's name.
@@ -62,14 +60,14 @@ pub(super) struct SeenDto<'a> {
 #[serde(untagged)]
 #[allow(dead_code, reason = "only describes the answers")]
 enum DetectAnswer<'a> {
-    Ours(SeenDto<'a>),
+    Ours(DetectDto<'a>),
     Doods(DoodsAnswer),
 }
 
 /// Where the time went, in milliseconds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LookTimings)]
-struct SeenTimings {
+struct DetectTimings {
     /// Decoding the picture.
     picture: f64,
     /// Waiting for the engine to be free.
@@ -82,16 +80,16 @@ struct SeenTimings {
     decode: f64,
 }
 
-impl<'a> SeenDto<'a> {
+impl<'a> DetectDto<'a> {
     fn new(seen: &'a DetectResult, wanted: impl Fn(&Detection) -> bool) -> Self {
         Self {
             frame: seen.size,
-            timings_ms: SeenTimings {
+            timings_ms: DetectTimings {
                 picture: millis(seen.decoding),
                 wait: millis(seen.timings.wait),
-                preprocess: millis(seen.timings.preprocess),
-                infer: millis(seen.timings.infer),
-                decode: millis(seen.timings.decode),
+                preprocess: millis(seen.timings.stages.preprocess),
+                infer: millis(seen.timings.stages.infer),
+                decode: millis(seen.timings.stages.decode),
             },
             provider: &seen.provider,
             model: &seen.model,
@@ -132,7 +130,7 @@ pub(super) async fn detect(
     let permit = picture::acquire_permit(&shared, peer)?;
     let seen = picture::detect(permit, picture::read(request.into_body(), LARGEST_PICTURE).await?, min_score).await?;
     let wanted = |detection: &Detection| label.as_ref().is_none_or(|labels| labels.contain(&detection.label));
-    Ok(Json(SeenDto::new(&seen, wanted)).into_response())
+    Ok(Json(DetectDto::new(&seen, wanted)).into_response())
 }
 
 /// What the body is said to be; empty where nothing is said.

@@ -1,12 +1,12 @@
 //! Picture files with detections drawn into them.
 
 use super::error::ApiError;
-use crate::{
+use crate::draw;
+use axum::body::Bytes;
+use detector::{
     detection::Detection,
-    draw,
     photo::{self, Format, Orientation},
 };
-use axum::body::Bytes;
 use image::{ImageEncoder, ImageResult, RgbImage, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
 use std::error::Error;
 use tokio::{sync::Semaphore, task::spawn_blocking};

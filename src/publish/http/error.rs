@@ -1,15 +1,13 @@
 //! Errors as RFC 9457 problem documents.
 
 use super::control::Refused;
-use crate::{
-    detect_queue::{DetectError, QueueError},
-    photo::PhotoError,
-};
+use crate::detect_queue::{DetectError, QueueError};
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use detector::photo::PhotoError;
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;

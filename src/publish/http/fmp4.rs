@@ -1,10 +1,8 @@
 //! Fragmented MP4 (ISO/IEC 14496-12) of one H.264 track, as Media Source Extensions take it: an initialization segment,
 //! then one fragment for each frame.
 
-use crate::{
-    geometry::Size,
-    video::{Codec, Kind, VideoFrame},
-};
+use crate::video::{Codec, Kind, VideoFrame};
+use detector::geometry::Size;
 use mp4_atom::{
     Atom, Avc1, Avcc, Dinf, Dref, DrefEntry, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mvex,
     Mvhd, Stbl, Stsd, Tfdt, Tfhd, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd,

@@ -136,7 +136,8 @@ pub(super) async fn closed(status: &mut watch::Receiver<CameraStatus>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{frame::Stamp, geometry::Size};
+    use crate::frame::Stamp;
+    use detector::geometry::Size;
     use jiff::Timestamp;
     use std::time::Instant;
 

@@ -41,7 +41,7 @@ pub use control::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use tls::{TlsConfig, TlsError};
 
 use super::bus::{Bus, CameraFeed};
-use crate::{detect_queue::DetectQueue, latest_frames::FramesHandle, log_buffer::LogBuffer, status::EngineInfo};
+use crate::{detect_queue::DetectQueue, latest_frames::FramesHandle, log_buffer::LogBuffer};
 use access::Access;
 use axum::{
     Router,
@@ -51,6 +51,7 @@ use axum::{
     response::IntoResponse,
     routing::{get, post},
 };
+use detector::status::EngineInfo;
 use error::ApiError;
 use http_metrics::HttpMetrics;
 use listener::Listener;

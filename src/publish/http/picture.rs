@@ -5,12 +5,11 @@
 use super::{Shared, control::Refused, error::ApiError, extract::in_time};
 use crate::{
     detect_queue::{Permit, Request},
-    fraction::Fraction,
-    status::EnginePhase,
     still::DetectResult,
 };
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
+use detector::{fraction::Fraction, status::EnginePhase};
 use futures_util::StreamExt;
 use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;

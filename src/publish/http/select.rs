@@ -3,11 +3,14 @@
 use super::error::ApiError;
 use crate::{
     camera::CameraName,
-    detection::Detection,
-    publish::{bus::Bus, bus::PublishedScene, wire},
+    publish::{
+        bus::{Bus, PublishedScene},
+        wire,
+    },
     scene::Scene,
 };
 use axum::extract::ws::Utf8Bytes;
+use detector::detection::Detection;
 use serde::Deserialize;
 use std::time::Instant;
 use utoipa::IntoParams;

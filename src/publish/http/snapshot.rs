@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     frame::Picture,
-    photo::{Format, Orientation},
     pictures::Viewer,
     publish::bus::{CameraFeed, PublishedScene},
 };
@@ -19,6 +18,7 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use detector::photo::{Format, Orientation};
 use serde::Deserialize;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::timeout;

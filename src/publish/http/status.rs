@@ -1,12 +1,9 @@
 //! How the daemon is: model and engine, liveness, readiness, version.
 
 use super::Shared;
-use crate::{
-    camera::CameraState,
-    publish::bus::CameraFeed,
-    status::{EngineInfo, EnginePhase, ProviderStatus, SubstituteFor},
-};
+use crate::{camera::CameraState, publish::bus::CameraFeed};
 use axum::{Json, extract::State, http::StatusCode};
+use detector::status::{EngineInfo, EnginePhase, ProviderStatus, SubstituteFor};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::Arc;

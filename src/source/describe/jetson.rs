@@ -6,15 +6,13 @@
 //! that it writes right at every width (NV12 only where the width is a multiple of 8).
 
 use super::{CSI_SIZE, JPEG_QUALITY, RATE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
-use crate::{
-    geometry::Size,
-    source::{
-        SourceError,
-        config::{Codec, Config, CsiOptions, Flip, Fps, WhiteBalance},
-        devices::{Camera, Encoding},
-        uri::SourceUri,
-    },
+use crate::source::{
+    SourceError,
+    config::{Codec, Config, CsiOptions, Flip, Fps, WhiteBalance},
+    devices::{Camera, Encoding},
+    uri::SourceUri,
 };
+use detector::geometry::Size;
 
 const NVMM: &str = "video/x-raw(memory:NVMM),format=NV12";
 

@@ -15,7 +15,7 @@ use super::{
     hints,
     uri::{NetworkAddress, Pace, SourceUri, encoded},
 };
-use crate::geometry::Size;
+use detector::geometry::Size;
 
 /// A queue that holds one buffer and lets go of the old one: what lies behind it is never late, only rarer.
 const LATEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";

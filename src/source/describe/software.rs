@@ -1,16 +1,14 @@
 //! Pipelines of the CPU's elements.
 
 use super::{JPEG_QUALITY, RATE, TEST_SIZE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
-use crate::{
-    geometry::Size,
-    source::{
-        SourceError,
-        config::{Codec, Config, Flip, Fps},
-        counter,
-        devices::{Camera, Encoding},
-        uri::SourceUri,
-    },
+use crate::source::{
+    SourceError,
+    config::{Codec, Config, Flip, Fps},
+    counter,
+    devices::{Camera, Encoding},
+    uri::SourceUri,
 };
+use detector::geometry::Size;
 
 pub(super) fn pipeline(config: &Config, input: Size, camera: Option<&Camera>) -> Result<String, SourceError> {
     let encode = format!("videoconvert ! jpegenc quality={JPEG_QUALITY}");

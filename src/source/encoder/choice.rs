@@ -1,9 +1,7 @@
 //! Which element encodes H.264 here, with which settings.
 
-use crate::{
-    geometry::Size,
-    source::{config::VideoOptions, describe::Platform, hints},
-};
+use crate::source::{config::VideoOptions, describe::Platform, hints};
+use detector::geometry::Size;
 
 /// An element that encodes H.264.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

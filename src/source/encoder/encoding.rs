@@ -3,11 +3,11 @@
 use super::{Settings, choice::Memory};
 use crate::{
     frame::Stamp,
-    geometry::Size,
     source::{hints, pipeline},
     video::{Codec, EncodedFrame, Kind},
 };
 use bytes::Bytes;
+use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstreamer_video::VideoInfo;

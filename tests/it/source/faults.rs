@@ -2,7 +2,8 @@
 
 use super::{Bench, fake_elements};
 use crate::program::{Daemon, TIMEOUT, reference_model};
-use sightd::{camera::CameraState, geometry::Size, source::Config};
+use detector::geometry::Size;
+use sightd::{camera::CameraState, source::Config};
 use std::{
     fs,
     process::Command,

@@ -3,10 +3,10 @@
 use super::{Bench, Load, TIMEOUT, is_alone, video};
 use crate::support::{is_long, part};
 use bytes::Bytes;
+use detector::geometry::Size;
 use sightd::{
     camera::CameraState,
     frame::Motion,
-    geometry::Size,
     source::{Config, Crop, Flip, Fps, MotionGate},
 };
 use std::{

@@ -1,7 +1,8 @@
 //! A camera that sends JPEG pictures over HTTP.
 
 use super::Bench;
-use sightd::{camera::CameraState, geometry::Size};
+use detector::geometry::Size;
+use sightd::camera::CameraState;
 use std::{
     io::{Cursor, Read, Write},
     net::{TcpListener, TcpStream},

@@ -2,10 +2,10 @@
 
 use super::{Bench, INPUT, TIMEOUT, fake_elements, is_alone, rtsp};
 use crate::support::part;
+use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use sightd::{
     camera::CameraState,
-    geometry::Size,
     pictures::Viewer,
     source::{Codec, Config, Crop, Flip, Fps, UsbFormat},
 };

@@ -1,9 +1,9 @@
 //! Many cameras and one engine.
 
 use super::INPUT;
+use detector::geometry::Size;
 use sightd::{
     camera::{CameraName, CameraStatus},
-    geometry::Size,
     latest_frames::{FramesHandle, LatestFrames, Next},
     source::{self, Config, Fps, Handle, SourceOutputs},
 };

@@ -11,10 +11,10 @@ mod rtsp;
 mod scaler;
 mod video;
 
+use detector::geometry::Size;
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
     frame::Frame,
-    geometry::Size,
     latest_frames::{LatestFrames, Next},
     pictures::Pictures,
     source::{self, Config, Handle, SourceError, SourceOutputs},

@@ -2,9 +2,9 @@
 
 use super::{Bench, Load, TIMEOUT, is_alone};
 use crate::support::{is_long, root};
+use detector::geometry::Size;
 use sightd::{
     camera::{CameraState, CameraStatus},
-    geometry::Size,
     latest_frames::Next,
     source::{Config, Secret},
 };

@@ -2,10 +2,8 @@
 
 use super::INPUT;
 use bytes::Bytes;
-use sightd::{
-    geometry::Size,
-    source::scale::{Image, RawFormat, ScaleError, Scaler},
-};
+use detector::geometry::Size;
+use sightd::source::scale::{Image, RawFormat, ScaleError, Scaler};
 
 #[test]
 fn a_scaler_takes_pictures_of_any_kind_and_size() {

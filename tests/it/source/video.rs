@@ -1,10 +1,10 @@
 //! The encoder beside the camera: the Jetson's, with elements that stand in for it, faults, and restarts.
 
 use super::{Bench, TIMEOUT, fake_elements, is_alone};
+use detector::geometry::Size;
 use fake_elements::{EncoderFault, encoders_have};
 use sightd::{
     camera::CameraState,
-    geometry::Size,
     source::Config,
     video::{Kind, Next, Offer, VideoFrame, Viewer},
 };

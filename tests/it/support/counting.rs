@@ -2,12 +2,10 @@
 //! lower edge, and gives the boxes that follow from it. ONNX Runtime computes it, so that what is found can only come
 //! from the picture itself.
 
+use detector::manifest::{Channels, Decode, Input, Manifest};
 use prost::Message;
-use sightd::{
-    manifest::{Channels, Decode, Input, Manifest},
-    model::onnx::{self, floats, int64s, node, proto::Graph},
-};
 use std::path::{Path, PathBuf};
+use workshop::onnx::{self, floats, int64s, node, proto::Graph};
 
 /// Side of its input.
 const SIDE: usize = 64;

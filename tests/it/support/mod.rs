@@ -4,15 +4,13 @@ pub mod counting;
 pub mod freeze;
 pub mod small_net;
 
-use sightd::{
-    manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest, Model},
-    model::import::Imported,
-};
+use detector::manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest, Model};
 use std::{
     io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
+use workshop::import::Imported;
 
 /// The checkout.
 pub fn root() -> &'static Path {

@@ -1,7 +1,7 @@
 //! A small detector with random weights, computed in the plainest way, and emitted as ONNX.
 
-use sightd::model::onnx::proto::Graph;
-use sightd::model::onnx::{floats, int, ints, node};
+use workshop::onnx::proto::Graph;
+use workshop::onnx::{floats, int, ints, node};
 
 /// Side of its input.
 pub const SIZE: usize = 32;

@@ -7,10 +7,10 @@ use crate::{
     support,
 };
 use bytes::Bytes;
+use detector::geometry::Size;
 use gstreamer as gst;
 use serde_json::{Value, json};
 use sightd::{
-    geometry::Size,
     latest_frames::{LatestFrames, Next},
     publish::bus::CameraFeed,
     source::{self, Config, SourceOutputs, VideoCodec},

@@ -2,12 +2,13 @@
 
 use super::TIMEOUT;
 use crate::fake::Daemon;
+use detector::geometry::Size;
 use futures_util::StreamExt;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use mp4_atom::{Any, ReadFrom};
 use serde_json::Value;
-use sightd::{geometry::Size, video::Kind};
+use sightd::video::Kind;
 use std::{fs, path::Path};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};

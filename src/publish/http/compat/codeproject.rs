@@ -5,23 +5,19 @@
 //! src/server/Controllers/ServerStatusController.cs of <https://github.com/codeproject/CodeProject.AI-Server>.
 
 use super::CompatError;
-use crate::{
-    detection::Detection,
-    fraction::Fraction,
-    geometry::Size,
-    publish::http::{
-        Shared,
-        access::Client,
-        error::ApiError,
-        extract::Part,
-        picture::{self, LARGEST_PICTURE},
-    },
+use crate::publish::http::{
+    Shared,
+    access::Client,
+    error::ApiError,
+    extract::Part,
+    picture::{self, LARGEST_PICTURE},
 };
 use axum::{
     Json,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State},
 };
+use detector::{detection::Detection, fraction::Fraction, geometry::Size};
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -292,7 +288,7 @@ async fn answer(
         error: None,
         count: predictions.len(),
         predictions,
-        module: Module::new(command, &seen.provider, seen.timings.infer, began),
+        module: Module::new(command, &seen.provider, seen.timings.stages.infer, began),
     })
 }
 

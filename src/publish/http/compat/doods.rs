@@ -7,10 +7,6 @@
 use super::CompatError;
 use crate::{
     detect_queue::Permit,
-    detection::Detection,
-    fraction::Fraction,
-    geometry::Rect,
-    photo::{Format, Orientation},
     publish::http::{
         Shared, drawn,
         error::{ApiError, Problem},
@@ -30,6 +26,12 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use detector::{
+    detection::Detection,
+    fraction::Fraction,
+    geometry::Rect,
+    photo::{Format, Orientation},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use utoipa::ToSchema;

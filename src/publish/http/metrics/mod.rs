@@ -11,13 +11,13 @@ use crate::{
     camera::CameraState,
     latest_frames::FramesHandle,
     publish::bus::{Bus, CameraFeed},
-    status::{EnginePhase, ProviderState},
 };
 use axum::{
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
+use detector::status::{EnginePhase, ProviderState};
 use jiff::Timestamp;
 use page::{Page, Sample, one};
 use prometheus_client::{

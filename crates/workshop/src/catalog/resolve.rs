@@ -1,0 +1,121 @@
+//! From the name a user gives with `--network` to the model that runs.
+
+use super::{Catalog, default_folder};
+use detector::status::SubstituteFor;
+
+/// The model that runs under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Name of its file, without `.onnx`; or what the user gave, when that is in no catalogue.
+    pub model: String,
+    /// The classes that are wanted; all when empty.
+    pub only: Vec<String>,
+    /// The network that was asked for, when this one runs in its place.
+    pub stands_in_for: Option<SubstituteFor>,
+}
+
+/// Why a name leads to no model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The network is known, and its weights must be fetched by the user.
+    #[error(
+        "network {name} is not here, no package registry carries its weights, and nothing stands in for it. To run \
+         it:\n{steps}"
+    )]
+    NotCarried {
+        /// The network.
+        name: String,
+        /// What to do, a line for each step.
+        steps: String,
+    },
+    /// The network is known, and its file is not there.
+    #[error("network {name} is not here: `sightd model pull {model}` fetches {}", what(.name, .model))]
+    NotPulled {
+        /// The network asked for.
+        name: String,
+        /// The one to pull.
+        model: String,
+    },
+    /// The catalogue in the program does not parse.
+    #[error("the catalogue of models is broken: {0}")]
+    Catalog(String),
+}
+
+fn what(name: &str, model: &str) -> String {
+    if name == model { "it".into() } else { format!("{model}, which stands in for it") }
+}
+
+/// Finds what runs under `name`: the file of that name when `is_there` says that it is (by its name without `.onnx`),
+/// the network of the catalogue that has the name or alias, or what stands in for that. A name that is in no catalogue
+/// is taken for a model of the user's.
+///
+/// # Errors
+/// [`ResolveError`] with what to do.
+pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Result<Resolved, ResolveError> {
+    let plain = |model: &str| Resolved { model: model.to_owned(), only: Vec::new(), stands_in_for: None };
+    let catalog = Catalog::load().map_err(|e| ResolveError::Catalog(e.to_string()))?;
+    let Some(network) = catalog.find(name).filter(|_| !is_there(name)) else {
+        return Ok(plain(name));
+    };
+    if is_there(&network.name) {
+        return Ok(plain(&network.name));
+    }
+    let not_pulled = |model: &str| ResolveError::NotPulled { name: network.name.clone(), model: model.to_owned() };
+    match &network.substitute {
+        Some(substitute) if is_there(&substitute.network) => {
+            let asked = SubstituteFor { name: network.name.clone(), difference: substitute.difference.clone() };
+            Ok(Resolved {
+                model: substitute.network.clone(),
+                only: substitute.only.clone(),
+                stands_in_for: Some(asked),
+            })
+        }
+        Some(substitute) => Err(not_pulled(&substitute.network)),
+        None if network.package.is_some() => Err(not_pulled(&network.name)),
+        None => {
+            let steps = network.steps(&default_folder());
+            Err(ResolveError::NotCarried { name: network.name.clone(), steps })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_runs_and_says_so() {
+        let found = resolve("PEDNET_MULTI", |name| name == "ssdlite-mobilenet-v2").unwrap();
+        assert_eq!(found.model, "ssdlite-mobilenet-v2");
+        assert_eq!(found.only, ["person", "backpack", "handbag", "suitcase"]);
+        let asked = found.stands_in_for.unwrap();
+        assert!(asked.name == "multiped" && asked.difference.starts_with("an SSD of all COCO classes"), "{asked:?}");
+    }
+
+    #[test]
+    fn an_imported_original_takes_its_place() {
+        let found = resolve("pednet", |_| true).unwrap();
+        assert_eq!(found, Resolved { model: "pednet".into(), only: vec![], stands_in_for: None });
+        let found = resolve("ped-100", |name| name == "ped-100").unwrap();
+        assert_eq!(found.model, "ped-100", "a file of the very name comes first");
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_the_next_command() {
+        let error = resolve("facenet", |_| false).unwrap_err();
+        let words = "network facenet is not here: `sightd model pull face` fetches face, which stands in for it";
+        assert_eq!(error.to_string(), words);
+        let error = resolve("default", |_| false).unwrap_err();
+        let words = "network ssdlite-mobilenet-v2 is not here: `sightd model pull ssdlite-mobilenet-v2` fetches it";
+        assert_eq!(error.to_string(), words);
+        let error = resolve("SSD_MOBILENET_V1", |_| false).unwrap_err().to_string();
+        assert!(error.contains("1. download http") && error.contains("Apache-2.0"), "{error}");
+        assert!(error.contains("frozen_inference_graph.pb -o .sightd/models/ssd-mobilenet-v1.onnx"), "{error}");
+    }
+
+    #[test]
+    fn a_name_of_the_users_own_is_left_alone() {
+        let found = resolve("my-forklifts", |_| false).unwrap();
+        assert_eq!(found.model, "my-forklifts");
+    }
+}

@@ -1,0 +1,122 @@
+//! `sightd model ...`: the workshop on the command line.
+
+use super::{
+    catalog::{self, ListArgs, PullArgs},
+    check::{self, CheckError},
+    eval::{self, EvalArgs},
+    import::{self, ImportOptions, Labels, Written},
+    inspect::{self, InspectArgs},
+};
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Commands about models.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Show the networks that are known by name, and which are here
+    List(ListArgs),
+    /// Fetch a network by name, or say how to get it
+    Pull(PullArgs),
+    /// Turn a detector of another format into an ONNX file that sightd runs
+    Import(ImportArgs),
+    /// Count what a network costs, layer by layer
+    Inspect(InspectArgs),
+    /// Measure how well a model finds what is labelled in a dataset
+    Eval(EvalArgs),
+}
+
+/// `sightd model import`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The detector: a TensorFlow.js graph model (model.json), a TensorFlow frozen graph (.pb), a TensorFlow Lite model
+    /// (.tflite), face-api's weights (...-weights_manifest.json) or ONNX (.onnx: model zoo, pytorch-ssd, DetectNet)
+    pub file: PathBuf,
+    /// The ONNX file to write; its manifest is written beside it
+    #[arg(short, long, value_name = "OUT.onnx")]
+    pub output: PathBuf,
+    /// A file with the names of the classes, one a line
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Side of the square input in pixels, where the file does not say it
+    #[arg(long, value_name = "PIXELS")]
+    pub size: Option<u32>,
+    /// What a DetectNet subtracts from every pixel value
+    #[arg(long, value_name = "VALUE")]
+    pub mean: Option<f32>,
+    /// A NumPy file with the input and the outputs of the original by the names of the import, to compare with
+    #[arg(long, value_name = "REF.npz")]
+    pub verify: Option<PathBuf>,
+    /// The licence of the weights, for the manifest
+    #[arg(long)]
+    pub licence: Option<String>,
+    /// Where the weights come from, for the manifest
+    #[arg(long)]
+    pub source: Option<String>,
+}
+
+impl ModelCommand {
+    /// Does what the command says, and reports to `out`. `live` makes the daemon's scaler, for `eval --resize live`.
+    ///
+    /// # Errors
+    /// What went wrong, with the file and the way out.
+    pub fn run(self, live: &eval::MakeScaler<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+        match self {
+            Self::List(args) => catalog::run_list(args, out),
+            Self::Pull(args) => catalog::run_pull(args, out),
+            Self::Import(args) => run_import(args, out),
+            Self::Inspect(args) => inspect::run_inspect(&args, out),
+            Self::Eval(args) => eval::run_eval(&args, live, out),
+        }
+    }
+}
+
+/// The largest difference to the original's outputs that passes: rounding of 32-bit floats, and nothing else.
+const TOLERANCE: f32 = 1e-4;
+
+/// Imports a model, prints what was found, cut, folded and kept, and runs the result once.
+///
+/// # Errors
+/// Those of [`import::import`], [`import::write`], [`check::self_check`] and [`check::verify`].
+pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let stem = args.output.file_stem().context("--output names no file")?;
+    let options = ImportOptions {
+        name: Some(stem.to_string_lossy().into_owned()),
+        labels: args.labels.map(Labels::File),
+        size: args.size,
+        mean: args.mean,
+        licence: args.licence,
+        source: args.source,
+    };
+    let imported = import::import(&args.file, &options)?;
+    let written = import::write(&imported, &args.output)?;
+    writeln!(out, "{}", imported.report)?;
+    writeln!(out, "wrote   {} and {}", written.model.path.display(), written.toml.display())?;
+    match check::self_check(&written) {
+        Ok(checked) => {
+            for output in &checked.outputs {
+                let (name, shape) = (&output.name, &output.shape);
+                writeln!(out, "ran     {name} {shape:?}: {:.4} to {:.4}", output.min, output.max)?;
+            }
+        }
+        // Without ONNX Runtime the import is still of use, on another machine.
+        Err(CheckError::Infer(error)) if args.verify.is_none() => writeln!(out, "not run {error}")?,
+        Err(error) => return Err(error.into()),
+    }
+    args.verify.map_or(Ok(()), |reference| verify(&written, &reference, out))
+}
+
+fn verify(written: &Written, reference: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let differences = check::verify(written, reference)?;
+    for difference in &differences {
+        writeln!(out, "verified {} to within {:.1e}", difference.name, difference.largest)?;
+    }
+    let worst = differences.iter().map(|d| d.largest).max_by(f32::total_cmp).unwrap_or(0.0);
+    ensure!(
+        worst <= TOLERANCE,
+        "the outputs differ from {} by {worst}; at most {TOLERANCE} passes",
+        reference.display()
+    );
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Opens a model for the daemon: finds its manifest and checks that the file is the one described.
+
+use super::onnx::{self, MANIFEST_KEY};
+use bytes::Bytes;
+use detector::manifest::{Manifest, Model};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such file.
+    #[error(
+        "model {} is not there: `sightd model list` shows what can be fetched with `sightd model pull NAME`; \
+         `sightd model import FILE -o {}` makes it from your own",
+        .0.display(), .0.display()
+    )]
+    Missing(PathBuf),
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The model or its manifest.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The manifest does not parse.
+    #[error("manifest {}: {source}; write it anew with `sightd model import`", path.display())]
+    Manifest {
+        /// The file that holds the manifest.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// The model is not the one that the manifest describes.
+    #[error(
+        "model {} has the SHA-256 {found}, but its manifest says {expected}: the file is truncated or was changed; \
+         fetch or import it again", path.display()
+    )]
+    Sha256 {
+        /// The model.
+        path: PathBuf,
+        /// SHA-256 of the file.
+        found: String,
+        /// SHA-256 in the manifest.
+        expected: String,
+    },
+    /// The file is no ONNX, or not all of it is there.
+    #[error("model {} is no ONNX file or is truncated: {why}; fetch or import it again", path.display())]
+    Malformed {
+        /// The model.
+        path: PathBuf,
+        /// What the parser says.
+        why: String,
+    },
+    /// An ONNX file of unknown form.
+    #[error(
+        "model {} has no manifest beside it or inside it, so how to decode its outputs is not known: \
+         `sightd model import {} -o NEW.onnx` makes one if it is an SSD",
+        .0.display(), .0.display()
+    )]
+    NoManifest(PathBuf),
+}
+
+/// Opens the model at `path`: reads the manifest beside it (same name, extension `toml`), else the one in its
+/// metadata, and checks the file's SHA-256 where the manifest names one.
+///
+/// # Errors
+/// [`LoadError`], which names the file and the way out.
+pub fn load(path: &Path) -> Result<Model, LoadError> {
+    let sha256 = match sha256_of(path) {
+        Ok(sha256) => sha256,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing(path.to_owned())),
+        Err(source) => return Err(LoadError::Read { path: path.to_owned(), source }),
+    };
+    let beside = manifest_path(path);
+    let manifest = match std::fs::read_to_string(&beside) {
+        Ok(text) => parse(&text, &beside)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => embedded(path)?,
+        Err(source) => return Err(LoadError::Read { path: beside, source }),
+    };
+    match &manifest.sha256 {
+        Some(expected) if *expected != sha256 => {
+            let (path, expected) = (path.to_owned(), expected.clone());
+            Err(LoadError::Sha256 { path, found: sha256, expected })
+        }
+        _ => Ok(Model { path: path.to_owned(), sha256, manifest, stands_in_for: None }),
+    }
+}
+
+/// Where the manifest of the model at `onnx` stands.
+pub fn manifest_path(onnx: &Path) -> PathBuf {
+    onnx.with_extension("toml")
+}
+
+/// Lower-case hex.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file's SHA-256 in lower-case hex.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(n) => hasher.update(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn parse(text: &str, path: &Path) -> Result<Manifest, LoadError> {
+    toml::from_str(text).map_err(|e| LoadError::Manifest { path: path.to_owned(), source: Box::new(e) })
+}
+
+fn embedded(path: &Path) -> Result<Manifest, LoadError> {
+    let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let model = onnx::read(&Bytes::from(bytes))
+        .map_err(|e| LoadError::Malformed { path: path.to_owned(), why: e.to_string() })?;
+    let text = model.metadata(MANIFEST_KEY).ok_or_else(|| LoadError::NoManifest(path.to_owned()))?;
+    parse(text, path)
+}
