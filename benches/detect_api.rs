@@ -21,7 +21,8 @@ use sightd::{
     detect_queue::DetectQueue,
     latest_frames::LatestFrames,
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
-    publish::{bus::Bus, http},
+    publish::http,
+    state::DaemonState,
 };
 use std::{
     collections::BTreeMap,
@@ -138,13 +139,13 @@ fn hostile() -> Anything<Vec<(&'static str, Vec<u8>, u16)>> {
 /// The HTTP server and what stands behind it.
 fn serve(mut stages: Stages, labels: &[String]) -> Anything<SocketAddr> {
     let (mut latest_frames, frames_handle) = LatestFrames::new();
-    let (detect_queue, bus) = (DetectQueue::default(), Arc::new(Bus::default()));
-    bus.phase.send_replace(EnginePhase::Ready);
-    let api = http::Api::new(bus.clone(), detect_queue.clone(), &http::Config::default())?;
+    let (detect_queue, state) = (DetectQueue::default(), Arc::new(DaemonState::default()));
+    state.status.phase.send_replace(EnginePhase::Ready);
+    let api = http::Api::new(state.clone(), detect_queue.clone(), &http::Config::default())?;
     thread::spawn(move || detect_queue.serve(&frames_handle));
     let stills = Thresholds::resolve(&decode::Config::default(), labels).map_err(|unknown| format!("{unknown:?}"))?;
     let thresholds = LiveThresholds::from_pointee(AllThresholds { cameras: BTreeMap::new(), stills });
-    thread::spawn(move || pipeline::run(&mut latest_frames, &mut stages, &thresholds, &bus));
+    thread::spawn(move || pipeline::run(&mut latest_frames, &mut stages, &thresholds, &state));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
     let address = listener.local_addr()?;

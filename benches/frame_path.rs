@@ -2,7 +2,7 @@
 //!
 //! In one run and with one inference thread, `session.run` alone and the whole frame path: from an I420 frame that is
 //! pushed into the scaler, through the latest_frames and the inference loop on its thread, to the scene that a subscriber of
-//! the bus receives. Both take turns in short blocks, so that a busy machine hurts both alike. Counted are the CPU
+//! the state receives. Both take turns in short blocks, so that a busy machine hurts both alike. Counted are the CPU
 //! time of the whole process and the wall time for each frame: the median of five rounds of 500 frames. Ends with
 //! failure if the path costs more CPU time than [`MOST`] times the network alone.
 //!
@@ -24,9 +24,9 @@ use sightd::{
     frame::{Frame, Motion, Stamp},
     latest_frames::{FramesHandle, LatestFrames, Sender},
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
-    publish::bus::{Bus, PublishedScene},
     scene::Timings,
     source::scale::{Image, RawFormat, Scaler},
+    state::{DaemonState, PublishedScene},
 };
 use std::{
     collections::BTreeMap,
@@ -237,16 +237,16 @@ impl FramePath {
             cameras: BTreeMap::from([(camera.clone(), thresholds.clone())]),
             stills: thresholds,
         });
-        let bus = Bus::default();
-        bus.add_camera(&camera, CameraStatus::new("bench".into()));
-        let scenes = bus.subscribe();
+        let state = DaemonState::default();
+        state.cameras.add(&camera, CameraStatus::new("bench".into()));
+        let scenes = state.scenes.subscribe();
         let (mut latest_frames, frames_handle) = LatestFrames::new();
         let slot = frames_handle.open(&camera);
         let mut stages = Stages::new(engine, &model.manifest)?;
         let scaler = Scaler::new(model.manifest.input.size())?;
         let inference = thread::Builder::new()
             .name("inference".into())
-            .spawn(move || pipeline::run(&mut latest_frames, &mut stages, &thresholds, &bus))?;
+            .spawn(move || pipeline::run(&mut latest_frames, &mut stages, &thresholds, &state))?;
         Ok(Self { scaler, camera, seq: 0, slot, frames_handle, scenes, inference })
     }
 

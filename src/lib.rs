@@ -24,6 +24,9 @@ pub mod log_buffer;
 pub mod pictures;
 pub mod video;
 
+// What is known right now, for those who publish it.
+pub mod state;
+
 // Still pictures: drawn into, brought to the engine beside the cameras.
 pub mod detect_queue;
 pub mod draw;

@@ -4,8 +4,8 @@ use super::{Failure, STOP_DEADLINE, plan::PlannedCamera};
 use crate::{
     camera::{CameraName, CameraState, CameraStatus},
     latest_frames::FramesHandle,
-    publish::bus::{Bus, CameraFeed},
     source::{self, SourceOutputs},
+    state::{CameraFeed, DaemonState},
 };
 use futures_util::future::{join_all, select_all};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 /// The running cameras.
 pub(super) struct Cameras {
-    bus: Arc<Bus>,
+    state: Arc<DaemonState>,
     frames_handle: FramesHandle,
     running: BTreeMap<CameraName, Running>,
 }
@@ -26,9 +26,9 @@ struct Running {
 }
 
 impl Cameras {
-    /// No cameras yet, which will put their frames into `frames_handle`'s latest_frames and show their state on `bus`.
-    pub(super) fn new(bus: Arc<Bus>, frames_handle: FramesHandle) -> Self {
-        Self { bus, frames_handle, running: BTreeMap::new() }
+    /// No cameras yet, which will put their frames into `frames_handle`'s latest_frames and show their state on `state`.
+    pub(super) fn new(state: Arc<DaemonState>, frames_handle: FramesHandle) -> Self {
+        Self { state, frames_handle, running: BTreeMap::new() }
     }
 
     /// Starts, stops and restarts cameras until they are as `planned`; those that have not changed are not touched.
@@ -39,7 +39,7 @@ impl Cameras {
         for name in &removed {
             self.take_down(name).await;
             self.frames_handle.remove(name);
-            self.bus.remove_camera(name);
+            self.state.cameras.remove(name);
             tracing::info!(camera = %name, "removed");
         }
         for camera in planned {
@@ -55,7 +55,7 @@ impl Cameras {
 
     fn start(&self, planned: PlannedCamera) -> Running {
         let shown = planned.source.uri.to_string();
-        let feed = self.bus.add_camera(&planned.name, CameraStatus::new(shown.clone()));
+        let feed = self.state.cameras.add(&planned.name, CameraStatus::new(shown.clone()));
         feed.status.send_modify(|status| status.source = shown);
         let outputs = SourceOutputs {
             camera: planned.name.clone(),

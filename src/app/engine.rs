@@ -7,7 +7,7 @@ use super::{
 use crate::{
     latest_frames::LatestFrames,
     pipeline::{self, LiveThresholds, Stages},
-    publish::bus::Bus,
+    state::DaemonState,
 };
 use detector::{
     DetectorError,
@@ -30,8 +30,8 @@ pub(super) struct Work {
     pub(super) model: Model,
     pub(super) thresholds: Arc<LiveThresholds>,
     pub(super) latest_frames: LatestFrames,
-    pub(super) bus: Arc<Bus>,
-    pub(super) reloader: Arc<Reloader>,
+    pub(super) state: Arc<DaemonState>,
+    pub(super) reloader: Reloader,
 }
 
 impl EngineThread {
@@ -40,10 +40,10 @@ impl EngineThread {
         thread::Builder::new()
             .name("inference".into())
             .spawn(move || {
-                let bus = work.bus.clone();
+                let state = work.state.clone();
                 let outcome = serve(work);
                 if let Err(failure) = &outcome {
-                    bus.phase.send_replace(EnginePhase::Failed { reason: failure.to_string() });
+                    state.status.phase.send_replace(EnginePhase::Failed { reason: failure.to_string() });
                 }
                 let _ = tell.send(outcome); // an error means that the process is already leaving
             })
@@ -67,18 +67,18 @@ impl EngineThread {
 }
 
 fn serve(mut work: Work) -> Result<(), Failure> {
-    let bus = &work.bus;
+    let state = &work.state;
     let watchdog = DeadlineMonitor::start(leave).map_err(|error| Failure::Other(error.into()))?;
     let runtime = Runtime::load(&work.config)?.watched(watchdog);
     let progress = |phase| {
-        bus.phase.send_replace(phase);
+        state.status.phase.send_replace(phase);
     };
     let engine = runtime.open(&work.config, &work.model, &progress)?;
-    bus.engine.send_replace(Some(Arc::new(engine.info().clone())));
+    state.status.engine.send_replace(Some(Arc::new(engine.info().clone())));
     let mut stages = Stages::new(engine, &work.model.manifest).map_err(|error| Failure::Config(error.into()))?;
-    bus.phase.send_replace(EnginePhase::Ready);
+    state.status.phase.send_replace(EnginePhase::Ready);
     work.reloader.engine_runs(Running { runtime, model_swap: stages.model_swap() });
-    pipeline::run(&mut work.latest_frames, &mut stages, &work.thresholds, bus).map_err(|error| match error {
+    pipeline::run(&mut work.latest_frames, &mut stages, &work.thresholds, state).map_err(|error| match error {
         DetectorError::Infer(error) => error.into(),
         other => Failure::Other(other.into()),
     })

@@ -12,7 +12,7 @@
 //! `deploy/deb/last-good` decides when.
 
 use super::{Failure, data_folder};
-use crate::{config::Sources, publish::bus::Bus};
+use crate::{config::Sources, state::DaemonState};
 use anyhow::{Context, anyhow};
 use detector::{manifest::Model, status::EnginePhase};
 use rustix::{
@@ -80,8 +80,8 @@ impl LastGood {
     }
 
     /// Waits until the run has proved itself, then keeps what it began with and `model`. What goes wrong is logged.
-    pub(super) async fn keep(self, bus: Arc<Bus>, model: Model) {
-        wait_for_proof(&bus).await;
+    pub(super) async fn keep(self, state: Arc<DaemonState>, model: Model) {
+        wait_for_proof(&state).await;
         let kept = spawn_blocking(move || self.write(&model).map(|()| self.folder)).await;
         match kept {
             Ok(Ok(folder)) => tracing::info!(folder = %folder.display(), "this run works: kept as the last good one"),
@@ -135,12 +135,12 @@ impl LastGood {
 }
 
 /// Returns when scenes have been published for [`PROOF`], with the engine ready all the while.
-async fn wait_for_proof(bus: &Bus) {
-    let (mut published, mut proved) = (bus.published(), Duration::ZERO);
+async fn wait_for_proof(state: &DaemonState) {
+    let (mut published, mut proved) = (state.scenes.published(), Duration::ZERO);
     while proved < PROOF {
         tokio::time::sleep(LOOK).await;
-        let now = bus.published();
-        let works = now > published && matches!(*bus.phase.borrow(), EnginePhase::Ready);
+        let now = state.scenes.published();
+        let works = now > published && matches!(*state.status.phase.borrow(), EnginePhase::Ready);
         proved = if works { proved + LOOK } else { Duration::ZERO };
         published = now;
     }

@@ -3,8 +3,8 @@
 //! The order of start: the listener first (HTTP answers at once, and `/readyz` says what is missing), then the
 //! cameras (pictures without boxes), then the engine. The order of stop: cameras, inference, HTTP.
 
+mod camera_change;
 mod cameras;
-mod control;
 pub mod doctor;
 mod engine;
 mod failure;
@@ -26,14 +26,14 @@ use crate::{
         telemetry::{self, Ports, Sampler},
     },
     pipeline::LiveThresholds,
-    publish::{bus::Bus, http},
+    publish::http,
+    state::DaemonState,
 };
 use cameras::Cameras;
-use control::ReloadControl;
 use engine::{EngineThread, Work};
 use last_good::LastGood;
 use plan::{Plan, planned_cameras};
-use reload::Reloader;
+use reload::{Applied, Reloader};
 use signals::Signals;
 use std::{
     env, io,
@@ -86,50 +86,47 @@ async fn life(
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let plan = Plan::new(config)?;
-    let bus = Arc::new(Bus::default());
+    let state = Arc::new(DaemonState::default());
     let thresholds = Arc::new(LiveThresholds::from_pointee(plan.thresholds));
-    let reloader = Reloader::new(config, reread, plan.model.clone(), thresholds.clone(), bus.clone());
-    let mut applied = reloader.applied();
+    let (reloader, mut changes) = Reloader::new(config, reread, plan.model.clone(), thresholds.clone(), state.clone());
     let (latest_frames, frames_handle) = LatestFrames::new();
     let detect_queue = serve_stills(&frames_handle)?;
     tokio::spawn(reloader.clone().on_sighup(signals::hangup()?));
-    let api = http::Api::new(bus.clone(), detect_queue.clone(), &config.http)
+    let api = http::Api::new(state.clone(), detect_queue.clone(), &config.http)
         .map_err(|error| Failure::Config(error.into()))?;
-    let api = api
-        .with_control(Arc::new(ReloadControl(reloader.clone())))
-        .with_frames(frames_handle.clone())
-        .with_log_buffer(log_buffer);
+    let api =
+        api.with_control(Arc::new(reloader.clone())).with_frames(frames_handle.clone()).with_log_buffer(log_buffer);
     let listener = listen(&config.http).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(listener, api, stop.clone()));
-    let _sampler = watch_board(&config.board, &bus)?;
+    let _sampler = watch_board(&config.board, &state)?;
 
     let input = plan.model.manifest.input.size();
-    let mut cameras = Cameras::new(bus.clone(), frames_handle.clone());
+    let mut cameras = Cameras::new(state.clone(), frames_handle.clone());
     cameras.apply(plan.cameras).await;
     if let Some(last_good) = keep {
-        tokio::spawn(last_good.keep(bus.clone(), plan.model.clone()));
+        tokio::spawn(last_good.keep(state.clone(), plan.model.clone()));
     }
     let mut engine = EngineThread::start(Work {
         config: config.runtime.clone(),
         model: plan.model,
         thresholds,
         latest_frames,
-        bus: bus.clone(),
+        state: state.clone(),
         reloader,
     })?;
 
     systemd::ready();
-    let watchdog = tokio::spawn(watchdog::run(bus, config.runtime.clone()));
+    let watchdog = tokio::spawn(watchdog::run(state, config.runtime.clone()));
     let outcome = loop {
         tokio::select! {
             () = signals.next() => break Ok(()),
             ended = engine.ended() => break ended,
             failure = cameras.given_up() => break Err(failure),
-            Ok(()) = applied.changed() => {
-                let planned = planned_cameras(&applied.borrow_and_update(), input);
-                cameras.apply(planned).await;
-            }
+            Some(Applied { config, done }) = changes.recv() => tokio::select! {
+                () = cameras.apply(planned_cameras(&config, input)) => drop(done.send(())), // nobody may wait any more
+                () = signals.next() => break Ok(()),
+            },
         }
     };
     match &outcome {
@@ -160,13 +157,13 @@ fn data_folder() -> PathBuf {
     env::var_os("STATE_DIRECTORY").map_or_else(|| ".".into(), PathBuf::from)
 }
 
-/// Reads the machine once a second, onto `bus`, until the sampler is dropped.
-fn watch_board(config: &telemetry::Config, bus: &Arc<Bus>) -> Result<Sampler, Failure> {
-    let counting = bus.clone();
+/// Reads the machine once a second, onto `state`, until the sampler is dropped.
+fn watch_board(config: &telemetry::Config, state: &Arc<DaemonState>) -> Result<Sampler, Failure> {
+    let counting = state.clone();
     let ports = Ports {
-        board: bus.board.clone(),
-        limit_fps: bus.limit_fps.clone(),
-        scenes: Box::new(move || counting.published()),
+        board: state.status.board.clone(),
+        limit_fps: state.status.limit_fps.clone(),
+        scenes: Box::new(move || counting.scenes.published()),
     };
     Sampler::start(config, data_folder(), ports).map_err(|error| Failure::Other(error.into()))
 }

@@ -1,83 +1,108 @@
 //! Changes the model and the configuration while the daemon serves: on a client's request, or on SIGHUP.
+//!
+//! ```text
+//!  POST /model, PATCH /cameras/{name}, POST /reload, SIGHUP
+//!    └─▶ Reloader (one change at a time) ─┬─ model, thresholds ──▶ ModelSwap ─▶ the inference loop
+//!                                         └─ Applied ─▶ the main loop: cameras are started and stopped
+//! ```
 
 use super::{
-    Reread,
+    Reread, camera_change,
     plan::{find_model, resolve, wanted_cameras},
 };
 use crate::{
-    config::Config,
+    camera::CameraName,
+    config::{CameraConfig, Config, ModelConfig},
     pipeline::{LiveThresholds, ModelSwap, SwapError},
-    publish::{
-        bus::Bus,
-        http::{Refused, Reloaded},
-    },
+    publish::http::{CameraChange, CameraSettings, Control, Refused, Reloaded},
+    state::DaemonState,
 };
 use anyhow::Context;
 use detector::{Detector, geometry::Size, infer::Runtime, manifest::Model, status::EngineInfo};
+use futures_util::future::{BoxFuture, FutureExt};
+use serde_json::Value;
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::{signal::unix::Signal, sync::watch, task::spawn_blocking};
+use tokio::{
+    signal::unix::Signal,
+    sync::{OwnedMutexGuard, mpsc, oneshot, watch},
+    task::spawn_blocking,
+};
 
-/// The running engine's surroundings, once there is one.
+/// The engine that runs, once there is one.
+#[derive(Clone)]
 pub(super) struct Running {
     pub(super) runtime: Runtime,
     pub(super) model_swap: ModelSwap,
 }
 
-/// Changes model and configuration. Shared by all who may ask for it.
-pub(super) struct Reloader {
+/// A configuration that counts from now on; `done` is told once its cameras are started and the others stopped.
+pub(super) struct Applied {
+    pub(super) config: Config,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+/// Changes model and configuration. May be cloned and kept anywhere.
+#[derive(Clone)]
+pub(super) struct Reloader(Arc<Inner>);
+
+struct Inner {
     /// What was applied last.
-    config: watch::Sender<Config>,
+    config: Mutex<Config>,
+    applied: mpsc::Sender<Applied>,
     /// The model that serves, or will once the engine runs.
     model: Mutex<Model>,
     reread: Reread,
     /// The size of the pixels that the cameras deliver.
     size: Size,
     thresholds: Arc<LiveThresholds>,
-    bus: Arc<Bus>,
-    running: OnceLock<Running>,
+    state: Arc<DaemonState>,
+    running: watch::Sender<Option<Running>>,
     /// Held by a change under way.
     change: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Reloader {
+    /// A reloader, and what it applies, for the one who starts and stops cameras.
     pub(super) fn new(
         config: &Config,
         reread: Reread,
         model: Model,
         thresholds: Arc<LiveThresholds>,
-        bus: Arc<Bus>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            config: watch::channel(config.clone()).0,
+        state: Arc<DaemonState>,
+    ) -> (Self, mpsc::Receiver<Applied>) {
+        let (applied, changes) = mpsc::channel(1);
+        let inner = Inner {
+            config: Mutex::new(config.clone()),
+            applied,
             reread,
             size: model.manifest.input.size(),
             model: Mutex::new(model),
             thresholds,
-            bus,
-            running: OnceLock::new(),
+            state,
+            running: watch::channel(None).0,
             change: Arc::default(),
-        })
+        };
+        (Self(Arc::new(inner)), changes)
     }
 
-    /// Every configuration that is applied from now on.
-    pub(super) fn applied(&self) -> watch::Receiver<Config> {
-        self.config.subscribe()
-    }
-
-    /// From now on the model can be changed.
+    /// From now on changes are possible.
     pub(super) fn engine_runs(&self, running: Running) {
-        // There is one engine thread, which calls this once.
-        let _ = self.running.set(running);
+        self.0.running.send_replace(Some(running));
     }
 
-    /// Rereads the configuration at each signal.
-    pub(super) async fn on_sighup(self: Arc<Self>, mut hangup: Signal) {
+    /// Rereads the configuration at each signal, once the engine runs and no other change is under way.
+    pub(super) async fn on_sighup(self, mut hangup: Signal) {
+        let mut running = self.0.running.subscribe();
         while hangup.recv().await.is_some() {
             tracing::info!("SIGHUP: rereading the configuration");
-            match self.clone().with_lock(|reloader| reloader.reload()).await {
+            if running.wait_for(Option::is_some).await.is_err() {
+                return;
+            }
+            let guard = self.0.change.clone().lock_owned().await;
+            match self.run(guard, Inner::reload).await {
                 Ok(Reloaded { applied, needs_restart }) => {
                     tracing::info!("applied: {}", listed(&applied));
                     if !needs_restart.is_empty() {
@@ -89,74 +114,109 @@ impl Reloader {
         }
     }
 
-    /// Does `work` on a thread of its own, unless another change is under way.
-    pub(super) async fn with_lock<T: Send + 'static>(
-        self: Arc<Self>,
-        work: impl FnOnce(&Self) -> anyhow::Result<T> + Send + 'static,
+    /// Does `work` unless another change is under way; what fails is logged.
+    fn with_lock<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> anyhow::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, Refused>> {
+        let start = async {
+            let guard = self.0.change.clone().try_lock_owned().map_err(|_| Refused::Busy)?;
+            if self.0.running.borrow().is_none() {
+                return Err(Refused::NotReady);
+            }
+            self.run(guard, work).await
+        };
+        start.map(|done| done.inspect_err(|refused| tracing::error!("{refused}"))).boxed()
+    }
+
+    /// Does `work` on a thread of its own; `guard` is released when it ends, even if nobody waits for it any more.
+    async fn run<T: Send + 'static>(
+        &self,
+        guard: OwnedMutexGuard<()>,
+        work: impl FnOnce(&Inner) -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Refused> {
-        let guard = self.change.clone().try_lock_owned().map_err(|_| Refused::Busy)?;
-        if self.running.get().is_none() {
-            return Err(Refused::NotReady);
-        }
+        let inner = self.0.clone();
         let done = spawn_blocking(move || {
-            let _guard = guard; // released when the work ends, even if nobody waits for it any more
-            work(&self)
+            let _guard = guard;
+            work(&inner)
         });
         match done.await {
             Ok(outcome) => outcome.map_err(|error| Refused::Unfit(format!("{error:#}"))),
             Err(error) => Err(Refused::Unfit(format!("the change broke off: {error}"))),
         }
     }
+}
 
-    /// Applies what a new configuration says of the model, of cameras and of what counts as a detection.
-    pub(super) fn reload(&self) -> anyhow::Result<Reloaded> {
-        let (old, read) = (self.applied_now(), (self.reread)()?);
-        let waiting = [
-            ("runtime", old.runtime != read.runtime),
-            ("http", old.http != read.http),
-            ("board", old.board != read.board),
-            ("log", old.log != read.log),
-        ];
-        let needs_restart = waiting.iter().filter(|(_, changed)| *changed).map(|(table, _)| (*table).into()).collect();
-        let Config { camera, model, detection, .. } = read;
-        let new = Config { camera, model, detection, ..old.clone() };
-        let applied = changes(&old, &new);
+impl Control for Reloader {
+    fn change_model(&self, name: String) -> BoxFuture<'_, Result<Arc<EngineInfo>, Refused>> {
+        self.with_lock(move |inner| {
+            let config = inner.applied_now();
+            let model = ModelConfig { name, ..config.model.clone() };
+            inner.apply(Config { model, ..config })?;
+            inner.state.status.engine.borrow().clone().context("no model serves yet")
+        })
+    }
+
+    fn change_camera(&self, name: String, change: CameraChange) -> BoxFuture<'_, Result<CameraSettings, Refused>> {
+        self.with_lock(move |inner| {
+            let config = inner.applied_now();
+            let mut cameras = wanted_cameras(&config);
+            let name: CameraName = name.parse()?;
+            let camera = cameras.get_mut(&name).with_context(|| format!("there is no camera called {name}"))?;
+            *camera = camera_change::changed(camera, change)?;
+            let settings = camera_change::settings(camera)?;
+            inner.apply(Config { camera: cameras, ..config })?;
+            tracing::info!(camera = %name, "changed by an admin: enabled = {}, {}", settings.enabled, settings.detection);
+            Ok(settings)
+        })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, Refused>> {
+        self.with_lock(Inner::reload)
+    }
+
+    fn config(&self) -> Value {
+        let config = self.0.applied_now();
+        serde_json::to_value(Config { camera: wanted_cameras(&config), ..config }).unwrap_or_default()
+    }
+}
+
+impl Inner {
+    /// Reads the configuration again and applies what can be applied.
+    fn reload(&self) -> anyhow::Result<Reloaded> {
+        let (new, reloaded) = classify(&self.applied_now(), (self.reread)()?);
         self.apply(new)?;
-        Ok(Reloaded { applied, needs_restart })
+        Ok(reloaded)
     }
 
     /// The configuration that was applied last.
-    pub(super) fn applied_now(&self) -> Config {
-        self.config.borrow().clone()
+    fn applied_now(&self) -> Config {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets `new` count; its cameras are started and stopped by those who watch [`Self::applied`].
-    pub(super) fn apply(&self, new: Config) -> anyhow::Result<()> {
-        let model = self.locked().clone();
+    /// Applies `new`, and waits until its cameras are started and the others stopped.
+    fn apply(&self, new: Config) -> anyhow::Result<()> {
+        let model = self.locked_model().clone();
         let found = find_model(&new.model.name, &new)?;
         if found == model {
             self.thresholds.store(Arc::new(resolve(&new, &found.manifest)?));
         } else {
             self.activate_model(&new, found)?;
         }
-        self.config.send_replace(new);
-        Ok(())
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
+        let (done, applied) = oneshot::channel();
+        let sent = self.applied.blocking_send(Applied { config: new, done });
+        sent.ok().and_then(|()| applied.blocking_recv().ok()).context("the daemon is stopping")
     }
 
-    fn locked(&self) -> MutexGuard<'_, Model> {
+    fn locked_model(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the model `name` serve.
-    pub(super) fn change_to(&self, name: &str) -> anyhow::Result<Arc<EngineInfo>> {
-        let config = self.config.borrow().clone();
-        let found = find_model(name, &config)?;
-        self.activate_model(&config, found)
-    }
-
-    /// Opens `found` beside the model that serves, and hands over.
-    fn activate_model(&self, config: &Config, found: Model) -> anyhow::Result<Arc<EngineInfo>> {
-        let Running { runtime, model_swap } = self.running.get().context("no model serves yet")?;
+    /// Opens `found` beside the model that serves, and puts it in its place between two frames.
+    fn activate_model(&self, config: &Config, found: Model) -> anyhow::Result<()> {
+        let running = self.running.borrow().clone();
+        let Running { runtime, model_swap } = running.context("no model serves yet")?;
         let new = found.manifest.input.size();
         if new != self.size {
             return Err(SwapError::OtherSize { running: self.size, new }.into());
@@ -166,20 +226,48 @@ impl Reloader {
         let engine = runtime.open(&config.runtime, &found, &|_| {})?;
         let info = Arc::new(engine.info().clone());
         model_swap.swap(Detector::new(engine, &found.manifest)?, thresholds)?;
-        self.bus.engine.send_replace(Some(info.clone()));
-        *self.locked() = found;
-        Ok(info)
+        self.state.status.engine.send_replace(Some(info));
+        *self.locked_model() = found;
+        Ok(())
     }
 }
 
-/// Which tables differ, of those that are applied live.
-fn changes(old: &Config, new: &Config) -> Vec<String> {
-    let (before, after) = (wanted_cameras(old), wanted_cameras(new));
+/// The configuration that counts after `read` was read, and what becomes of each table that has changed. Every table is
+/// named here: a new one does not compile until somebody says whether it applies live.
+fn classify(old: &Config, read: Config) -> (Config, Reloaded) {
+    let Config { camera, model, detection, runtime, http, board, log } = read;
+    let live = [("model", old.model != model), ("detection", old.detection != detection)];
+    let restart = [
+        ("runtime", old.runtime != runtime),
+        ("http", old.http != http),
+        ("board", old.board != board),
+        ("log", old.log != log),
+    ];
+    let new = Config {
+        camera,
+        model,
+        detection,
+        runtime: old.runtime.clone(),
+        http: old.http.clone(),
+        board: old.board.clone(),
+        log: old.log.clone(),
+    };
+    let cameras = changed_cameras(&wanted_cameras(old), &wanted_cameras(&new));
+    let applied = changed(&live).chain(cameras).collect();
+    (new, Reloaded { applied, needs_restart: changed(&restart).collect() })
+}
+
+fn changed(tables: &[(&str, bool)]) -> impl Iterator<Item = String> {
+    tables.iter().filter(|(_, changed)| *changed).map(|(table, _)| (*table).to_owned())
+}
+
+fn changed_cameras(
+    before: &BTreeMap<CameraName, CameraConfig>,
+    after: &BTreeMap<CameraName, CameraConfig>,
+) -> Vec<String> {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let cameras = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
-    let tables = [("model", old.model != new.model), ("detection", old.detection != new.detection)];
-    let tables = tables.iter().filter(|(_, changed)| *changed).map(|(table, _)| (*table).to_owned());
-    tables.chain(cameras.map(|name| format!("camera.{name}"))).collect()
+    let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    changed.map(|name| format!("camera.{name}")).collect()
 }
 
 fn listed(tables: &[String]) -> String {

@@ -3,7 +3,7 @@
 use crate::{
     camera::CameraStatus,
     ops::systemd::{self, CameraView, Deadlines, Progress, Verdict, View},
-    publish::bus::{Bus, CameraFeed},
+    state::{CameraFeed, DaemonState},
 };
 use detector::infer;
 use std::{
@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(60);
 
 /// Looks at the daemon every few seconds and tells systemd, until it is dropped.
-pub(super) async fn run(bus: Arc<Bus>, engine: infer::Config) {
+pub(super) async fn run(state: Arc<DaemonState>, engine: infer::Config) {
     let watchdog = systemd::watchdog_limit();
     let grace = watchdog.unwrap_or(GRACE);
     let mut progress = Progress::new(Deadlines {
@@ -31,7 +31,7 @@ pub(super) async fn run(bus: Arc<Bus>, engine: infer::Config) {
     let mut ticks = tokio::time::interval(watchdog.map_or(PERIOD, |limit| (limit / 3).min(PERIOD)));
     loop {
         ticks.tick().await;
-        let (now, view) = (Instant::now(), view(&bus));
+        let (now, view) = (Instant::now(), view(&state));
         match progress.judge(now, &view) {
             Verdict::Alive => {
                 stuck = None;
@@ -45,7 +45,7 @@ pub(super) async fn run(bus: Arc<Bus>, engine: infer::Config) {
             }
             Verdict::Stuck(_) => {}
         }
-        let provider = bus.engine.borrow().as_ref().map(|info| info.active_provider().to_owned());
+        let provider = state.status.engine.borrow().as_ref().map(|info| info.active_provider().to_owned());
         let text = match &stuck {
             Some(what) => format!("no progress: {what}"),
             None => systemd::summary(now, &view, provider.as_deref()),
@@ -57,9 +57,9 @@ pub(super) async fn run(bus: Arc<Bus>, engine: infer::Config) {
     }
 }
 
-fn view(bus: &Bus) -> View {
-    let cameras = bus.cameras().iter().map(|feed| camera_view(feed)).collect();
-    View { phase: bus.phase.borrow().clone(), scenes: bus.published(), cameras }
+fn view(state: &DaemonState) -> View {
+    let cameras = state.cameras.all().iter().map(|feed| camera_view(feed)).collect();
+    View { phase: state.status.phase.borrow().clone(), scenes: state.scenes.published(), cameras }
 }
 
 fn camera_view(feed: &CameraFeed) -> CameraView {

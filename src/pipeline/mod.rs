@@ -1,6 +1,5 @@
 //! The inference loop: one thread, one network at a time, all cameras in turn.
 
-mod memory;
 mod model_swap;
 
 pub use model_swap::{ModelSwap, SwapError};
@@ -9,8 +8,8 @@ use crate::{
     camera::CameraName,
     frame::{Frame, Motion},
     latest_frames::{LatestFrames, Next},
-    publish::bus::Bus,
     scene::{Scene, Timings},
+    state::DaemonState,
     still::{DetectResult, Still},
 };
 use arc_swap::ArcSwap;
@@ -22,14 +21,14 @@ use detector::{
     infer::{Engine, Remedy},
     manifest::Manifest,
 };
-use memory::Memory;
 use model_swap::SwapReceiver;
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-/// How long the loop waits for a frame before it looks whether it is still alone.
+/// How long the loop waits for a frame before it checks for a pending model swap.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// After this many failed runs in a row the engine is given up.
@@ -47,11 +46,20 @@ pub struct AllThresholds {
 /// [`AllThresholds`] that may be replaced while the loop runs.
 pub type LiveThresholds = ArcSwap<AllThresholds>;
 
-/// The stages between latest_frames and bus, with the buffers they reuse from frame to frame.
+/// What the pipeline keeps of one camera from frame to frame; there as long as the camera, and its thresholds, are.
+#[derive(Debug, Default)]
+struct CameraPipelineState {
+    /// What was last found where something moved: it still holds while nothing does.
+    last_detections: Option<Vec<Detection>>,
+}
+
+/// The stages from a frame to its scene, with the buffers they reuse from frame to frame.
 pub struct Stages {
     detector: Detector,
     detections: Vec<Detection>,
-    memory: Memory,
+    cameras: BTreeMap<CameraName, CameraPipelineState>,
+    /// Those that `cameras` were last brought in line with.
+    thresholds: Option<Arc<AllThresholds>>,
     swap_requests: SwapReceiver,
 }
 
@@ -64,7 +72,8 @@ impl Stages {
         Ok(Self {
             detector: Detector::new(engine, manifest)?,
             detections: Vec::new(),
-            memory: Memory::default(),
+            cameras: BTreeMap::new(),
+            thresholds: None,
             swap_requests: SwapReceiver::default(),
         })
     }
@@ -72,6 +81,20 @@ impl Stages {
     /// Through which another network takes the place of this one while the loop runs.
     pub fn model_swap(&self) -> ModelSwap {
         self.swap_requests.model_swap()
+    }
+
+    /// Drops what is kept of cameras that are gone, or whose thresholds have changed.
+    fn follow(&mut self, thresholds: &Arc<AllThresholds>) {
+        if self.thresholds.as_ref().is_some_and(|known| Arc::ptr_eq(known, thresholds)) {
+            return;
+        }
+        if let Some(old) = self.thresholds.replace(thresholds.clone()) {
+            let unchanged = |camera: &CameraName| {
+                let new = thresholds.cameras.get(camera);
+                new.is_some() && new == old.cameras.get(camera)
+            };
+            self.cameras.retain(|camera, _| unchanged(camera));
+        }
     }
 
     /// Takes one frame of `camera` through all stages; a frame in which nothing moved goes past the network.
@@ -86,15 +109,16 @@ impl Stages {
     ) -> Result<Scene, DetectorError> {
         let taken = Instant::now();
         if frame.motion == Motion::Still
-            && let Some(found) = self.memory.recall(&camera)
+            && let Some(detections) = self.cameras.get(&camera).and_then(|state| state.last_detections.clone())
         {
             let timings = Timings { wait: taken - frame.arrived, ..Timings::default() };
-            return Ok(self.scene(camera, frame, timings, found));
+            return Ok(self.scene(camera, frame, timings, detections));
         }
         let stages = self.detector.detect(&frame.pixels, thresholds, &mut self.detections)?;
         let timings = Timings { wait: taken - frame.arrived, stages, ..Timings::default() };
         if frame.motion != Motion::Unmeasured {
-            self.memory.keep(&camera, &self.detections);
+            let state = self.cameras.entry(camera.clone()).or_default();
+            state.last_detections.get_or_insert_default().clone_from(&self.detections);
         }
         Ok(self.scene(camera, frame, timings, self.detections.clone()))
     }
@@ -142,8 +166,8 @@ impl Stages {
     }
 }
 
-/// Serves the latest_frames until it closes: the latest frame of each camera in turn becomes a scene on the bus, and single
-/// pictures, which have one turn among the cameras, are answered.
+/// Takes frames until `latest_frames` closes: the latest of each camera in turn becomes a scene, which is published, and
+/// single pictures, which have one turn among the cameras, are answered.
 ///
 /// # Errors
 /// When the network fails ten times in a row, or once in a way that only a restart of the process can
@@ -152,28 +176,29 @@ pub fn run(
     latest_frames: &mut LatestFrames,
     stages: &mut Stages,
     thresholds: &LiveThresholds,
-    bus: &Bus,
+    state: &DaemonState,
 ) -> Result<(), DetectorError> {
     let mut failures = 0;
     let mut rate_limiter = RateLimiter::default();
     loop {
-        latest_frames.rest(rate_limiter.left(Instant::now(), *bus.limit_fps.borrow()));
+        latest_frames.rest(rate_limiter.left(Instant::now(), *state.status.limit_fps.borrow()));
         let next = latest_frames.next(TIMEOUT);
         stages.apply_pending(thresholds);
-        let (taken, thresholds) = (Instant::now(), thresholds.load());
+        let (taken, thresholds) = (Instant::now(), thresholds.load_full());
+        stages.follow(&thresholds);
         let outcome = match next {
             Next::Frame(camera, frame) => {
                 let Some(thresholds) = thresholds.cameras.get(&camera) else { continue }; // removed in the meantime
                 let scene = stages.process(camera.clone(), &frame, thresholds);
                 let scene = scene.inspect_err(|error| {
                     tracing::error!(%camera, seq = frame.stamp.seq, "frame lost: {error}");
-                    bus.counts.failed(&camera);
+                    state.metrics.failed(&camera);
                 });
-                scene.map(|scene| bus.publish(Scene { notes: bus.notes(), ..scene }))
+                scene.map(|scene| state.publish(Scene { notes: state.status.notes(), ..scene }))
             }
             Next::Still(still) => {
                 let answered = stages.answer(still, &thresholds.stills);
-                answered.inspect_err(|error| tracing::error!("a single picture was not looked at: {error}"))
+                answered.inspect_err(|error| tracing::error!("no detection in a single picture: {error}"))
             }
             Next::Idle => continue,
             Next::Closed => return Ok(()),

@@ -1,10 +1,10 @@
-//! How one detector takes the place of another while the loop runs: between two frames, together with the thresholds
+//! How one model takes the place of another while the loop runs: between two frames, together with the thresholds
 //! for its classes.
 //!
 //! ```text
-//!  another thread                      the loop
-//!  opens and warms up the new one
-//!  swap ──heir, thresholds──────▶ between two frames: replaces detector and thresholds
+//!  another thread                        the loop
+//!  opens and warms up the new detector
+//!  swap ──detector, thresholds────────▶ between two frames: replaces detector and thresholds
 //!  frees the old detector ◀──old────────
 //! ```
 
@@ -81,17 +81,15 @@ impl SwapReceiver {
 }
 
 impl Stages {
-    /// Lets an heir take over, if one waits. Costs next to nothing when none does.
+    /// Puts a new detector in place of the running one, if one waits. Costs next to nothing when none does.
     pub(super) fn apply_pending(&mut self, thresholds: &LiveThresholds) {
-        let Ok(SwapRequest { detector, thresholds: new_thresholds, answer }) = self.swap_requests.receiver.try_recv()
-        else {
-            return;
-        };
+        let Ok(request) = self.swap_requests.receiver.try_recv() else { return };
+        let SwapRequest { detector, thresholds: new_thresholds, answer } = request;
         let (running, new) = (self.detector.input().size(), detector.input().size());
         let outcome = if running == new {
             thresholds.store(Arc::new(new_thresholds));
             tracing::info!(from = %self.detector.info().model, to = %detector.info().model, "the model changes");
-            self.memory.forget();
+            self.cameras.clear();
             Ok(mem::replace(&mut self.detector, detector))
         } else {
             Err(SwapError::OtherSize { running, new })
@@ -109,7 +107,7 @@ mod tests {
         frame::{Frame, Motion, Stamp},
         latest_frames::LatestFrames,
         pipeline::run,
-        publish::bus::{Bus, PublishedScene},
+        state::{DaemonState, PublishedScene},
     };
     use arc_swap::ArcSwap;
     use bytes::Bytes;
@@ -189,9 +187,9 @@ mod tests {
         let camera: CameraName = "front".parse().unwrap();
         let (mut latest_frames, frames_handle) = LatestFrames::new();
         let sender = frames_handle.open(&camera);
-        let bus = Arc::new(Bus::default());
-        bus.add_camera(&camera, CameraStatus::new("test://".into()));
-        let mut scenes = bus.subscribe();
+        let state = Arc::new(DaemonState::default());
+        state.cameras.add(&camera, CameraStatus::new("test://".into()));
+        let mut scenes = state.scenes.subscribe();
         let mut next = |seq: u64| -> Arc<PublishedScene> {
             sender.put(frame(seq, 4));
             scenes.blocking_recv().unwrap()
@@ -202,8 +200,8 @@ mod tests {
         // A score is 0.5 here: the old thresholds let it through, the new ones do not.
         let limits = Arc::new(ArcSwap::from_pointee(thresholds(&camera, 0.4)));
         let the_loop = thread::spawn({
-            let (bus, limits) = (bus.clone(), limits.clone());
-            move || run(&mut latest_frames, &mut stages, &limits, &bus)
+            let (state, limits) = (state.clone(), limits.clone());
+            move || run(&mut latest_frames, &mut stages, &limits, &state)
         });
 
         let seen = |scene: &PublishedScene| (scene.scene.model.to_string(), scene.scene.detections.len());
@@ -241,7 +239,7 @@ mod tests {
         assert_eq!([Motion::Still; 3].map(|motion| look(&mut stages, motion)), [1, 1, 1]);
         assert_eq!(look(&mut stages, Motion::Moving), 0);
         assert_eq!(look(&mut stages, Motion::Still), 0);
-        stages.memory.forget();
+        stages.cameras.clear();
         assert_eq!(look(&mut stages, Motion::Still), 1, "nothing is remembered, so it is looked at");
     }
 }

@@ -323,7 +323,7 @@ async fn who_guesses_is_slowed_down() {
 #[tokio::test]
 async fn an_open_network_needs_a_word() {
     let config = Config { listen: "0.0.0.0:0".parse().unwrap(), ..Config::default() };
-    let bus = std::sync::Arc::default();
-    let refusal = sightd::publish::http::Api::new(bus, Default::default(), &config).err().unwrap().to_string();
+    let state = std::sync::Arc::default();
+    let refusal = sightd::publish::http::Api::new(state, Default::default(), &config).err().unwrap().to_string();
     assert!(refusal.contains("http.token_file") && refusal.contains("http.allow_anonymous"), "{refusal}");
 }

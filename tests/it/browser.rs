@@ -9,7 +9,7 @@ use detector::status::EnginePhase;
 use image::{GrayImage, ImageFormat, Luma};
 use sightd::{
     frame::{Picture, Stamp},
-    publish::bus::CameraFeed,
+    state::CameraFeed,
 };
 use std::{
     io::{Cursor, Write},
@@ -107,7 +107,7 @@ fn run(folder: &TempDir, listen: &str) -> Program {
 /// Frames of `feed`, 12 a second: pictures with their number painted, and scenes whose boxes follow from it. Every
 /// third frame is skipped by the engine; a scene comes now before, now after its picture.
 fn play(daemon: &Daemon, feed: &Arc<CameraFeed>) -> JoinHandle<()> {
-    let (bus, feed) = (daemon.bus.clone(), feed.clone());
+    let (state, feed) = (daemon.state.clone(), feed.clone());
     tokio::spawn(async move {
         for seq in 1.. {
             let due = Instant::now() + Duration::from_millis(83);
@@ -118,8 +118,8 @@ fn play(daemon: &Daemon, feed: &Arc<CameraFeed>) -> JoinHandle<()> {
                 feed.pictures.show_some(picture.clone());
             }
             sleep(scene_late).await;
-            if seq % 3 != 0 && matches!(*bus.phase.borrow(), EnginePhase::Ready) {
-                bus.publish(crate::fake::scene(&feed.name, stamp, detections(seq)));
+            if seq % 3 != 0 && matches!(*state.status.phase.borrow(), EnginePhase::Ready) {
+                state.publish(crate::fake::scene(&feed.name, stamp, detections(seq)));
             }
             sleep(Duration::from_millis(15)).await;
             if seq % 2 != 0 {
@@ -225,10 +225,10 @@ async fn an_engine_build_is_followed() {
         "build the engine" => {
             let since = Instant::now() - Duration::from_secs(40);
             let phase = EnginePhase::Building { since, usual: Some(Duration::from_secs(240)) };
-            daemon.bus.phase.send_replace(phase);
+            daemon.state.status.phase.send_replace(phase);
         }
         "engine ready" => {
-            daemon.bus.phase.send_replace(EnginePhase::Ready);
+            daemon.state.status.phase.send_replace(EnginePhase::Ready);
         }
         other => panic!("no idea how to {other}"),
     })

@@ -14,8 +14,8 @@ use sightd::{
     frame::{Picture, Stamp},
     latest_frames::{FramesHandle, LatestFrames, Next},
     publish::{
-        bus::{Bus, CameraFeed},
         http,
+        state::{CameraFeed, DaemonState},
     },
     scene::{Scene, Timings},
     still::DetectResult,
@@ -33,9 +33,9 @@ use tokio_util::sync::CancellationToken;
 /// Size of every fake picture.
 pub const SIZE: Size = Size::new(640, 360);
 
-/// A bus with an engine that is ready, served on a port of its own.
+/// A state with an engine that is ready, served on a port of its own.
 pub struct Daemon {
-    pub bus: Arc<Bus>,
+    pub state: Arc<DaemonState>,
     pub detect_queue: DetectQueue,
     frames_handle: FramesHandle,
     pub address: SocketAddr,
@@ -49,16 +49,16 @@ impl Daemon {
     }
 
     pub async fn start_with(config: &http::Config) -> Self {
-        let bus = Arc::new(Bus::default());
-        bus.phase.send_replace(EnginePhase::Ready);
-        bus.engine.send_replace(Some(Arc::new(engine())));
+        let state = Arc::new(DaemonState::default());
+        state.status.phase.send_replace(EnginePhase::Ready);
+        state.status.engine.send_replace(Some(Arc::new(engine())));
         let listener = TcpListener::bind((config.listen.ip(), 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let (detect_queue, frames_handle) = still_engine();
-        let api = http::Api::new(bus.clone(), detect_queue.clone(), config).unwrap();
+        let api = http::Api::new(state.clone(), detect_queue.clone(), config).unwrap();
         let server = tokio::spawn(http::serve(listener, api, stop.clone()));
-        Self { bus, detect_queue, frames_handle, address, stop, server }
+        Self { state, detect_queue, frames_handle, address, stop, server }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -71,12 +71,12 @@ impl Daemon {
 
     /// Adds a running camera.
     pub fn camera(&self, name: &str) -> Arc<CameraFeed> {
-        self.bus.add_camera(&name.parse::<CameraName>().unwrap(), running())
+        self.state.cameras.add(&name.parse::<CameraName>().unwrap(), running())
     }
 
     /// Publishes a scene of `feed` with `detections`, now.
     pub fn publish(&self, feed: &CameraFeed, seq: u64, detections: Vec<Detection>) {
-        self.bus.publish(scene(&feed.name, stamp(seq), detections));
+        self.state.publish(scene(&feed.name, stamp(seq), detections));
     }
 
     /// Stops and waits until everything has ended.

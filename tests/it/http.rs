@@ -132,7 +132,7 @@ async fn a_slow_client_is_told_what_it_lost() {
     daemon.publish(&front, 1, vec![]);
     assert_eq!(next_json(&mut socket).await["seq"], 1);
     for seq in 2..=1001 {
-        daemon.publish(&front, seq, vec![]); // all at once: far more than the bus holds
+        daemon.publish(&front, seq, vec![]); // all at once: far more than the state holds
     }
     let lost = next_json(&mut socket).await;
     assert_eq!(lost["type"], "lost");
@@ -215,7 +215,7 @@ async fn pictures_flow_while_someone_watches() {
 #[tokio::test]
 async fn readiness_says_what_it_waits_for() {
     let daemon = Daemon::start().await;
-    daemon.bus.phase.send_replace(EnginePhase::Building {
+    daemon.state.status.phase.send_replace(EnginePhase::Building {
         since: Instant::now().checked_sub(Duration::from_secs(3)).unwrap(),
         usual: Some(Duration::from_secs(300)),
     });
@@ -231,7 +231,7 @@ async fn readiness_says_what_it_waits_for() {
     let want = json!([{"name": "front", "state": "starting", "last_error": "no such device"}]);
     assert_eq!(waiting["cameras_waiting"], want);
 
-    daemon.bus.phase.send_replace(EnginePhase::Ready);
+    daemon.state.status.phase.send_replace(EnginePhase::Ready);
     front.status.send_replace(running());
     assert_eq!(get(&daemon, "/readyz").await.0, 503);
     daemon.publish(&front, 1, vec![]);
@@ -280,13 +280,13 @@ async fn a_snapshot_with_boxes_is_that_of_one_frame() {
     let daemon = Daemon::start().await;
     let front = daemon.camera("front");
     let feeder = tokio::spawn({
-        let (bus, front) = (daemon.bus.clone(), front.clone());
+        let (state, front) = (daemon.state.clone(), front.clone());
         async move {
             for seq in 1.. {
                 front.pictures.show(picture(stamp(seq), Rect { x_min: 0.0, y_min: 0.0, x_max: 0.1, y_max: 0.1 }));
                 // Inference comes later than the picture, and only to every second frame.
                 if seq % 2 == 0 {
-                    bus.publish(scene(
+                    state.publish(scene(
                         &front.name,
                         stamp(seq),
                         vec![detection("person", 0.9, [0.25, 0.25, 0.75, 0.75])],

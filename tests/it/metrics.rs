@@ -14,8 +14,8 @@ async fn metrics() -> String {
     board.set("sys/class/thermal/thermal_zone1/temp", "98500");
     let daemon = Daemon::start().await;
     let front = daemon.camera("front");
-    daemon.bus.board.send_replace(Some(Arc::new(telemetry::read(&Tree::new(board.root()), Path::new("/")))));
-    daemon.bus.limit_fps.send_replace(Some(7.5));
+    daemon.state.status.board.send_replace(Some(Arc::new(telemetry::read(&Tree::new(board.root()), Path::new("/")))));
+    daemon.state.status.limit_fps.send_replace(Some(7.5));
     for seq in [1, 2] {
         daemon.publish(&front, seq, vec![detection("person", 0.9, [0.1, 0.1, 0.2, 0.2])]);
     }

@@ -116,8 +116,8 @@ async fn the_api_shows_the_board() {
     let board = FakeBoard::new();
     board.set("sys/class/thermal/thermal_zone1/temp", "98500");
     let daemon = Daemon::start().await;
-    daemon.bus.board.send_replace(Some(Arc::new(read(&board))));
-    daemon.bus.limit_fps.send_replace(Some(7.5));
+    daemon.state.status.board.send_replace(Some(Arc::new(read(&board))));
+    daemon.state.status.limit_fps.send_replace(Some(7.5));
     let text = reqwest::get(daemon.url("/system")).await.unwrap().text().await.unwrap();
     let system: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(system["limit_fps"], 7.5);

@@ -3,7 +3,7 @@
 use super::{Shared, error::ApiError, extract::Part};
 use crate::{
     camera::CameraState,
-    publish::bus::CameraFeed,
+    state::CameraFeed,
     video::{Offer, Video},
 };
 use axum::{Json, extract::State};
@@ -104,7 +104,7 @@ pub(super) struct Cameras {
 #[utoipa::path(get, path = "/cameras", operation_id = "cameras", tag = "cameras",
     responses((status = 200, description = "All cameras, by name", body = inline(Cameras))))]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Cameras> {
-    Json(Cameras { cameras: shared.bus.cameras().iter().map(|feed| feed.as_ref().into()).collect() })
+    Json(Cameras { cameras: shared.state.cameras.all().iter().map(|feed| feed.as_ref().into()).collect() })
 }
 
 /// One camera and its state.

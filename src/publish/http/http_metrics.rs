@@ -1,7 +1,7 @@
 //! How many requests came, how they were answered and how long that took, for `/metrics`.
 
 use super::Shared;
-use crate::publish::counts::seconds;
+use crate::state::seconds;
 use axum::{
     extract::{MatchedPath, Request, State},
     http::Method,

@@ -10,7 +10,7 @@ use super::{
     extract::{Part, Upgrade},
     stream,
 };
-use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, publish::bus::CameraFeed};
+use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, state::CameraFeed};
 use axum::{
     body::{Body, Bytes},
     extract::{State, ws::Message},

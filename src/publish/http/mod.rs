@@ -1,7 +1,7 @@
 //! HTTP: the API, the live view and the dashboard.
 //!
 //! [`serve`] takes the listener and the stop token from its caller. All that is served comes from the
-//! [`Bus`]; nothing here waits for the pipeline, and the pipeline never waits for a client.
+//! [`DaemonState`]; nothing here waits for the pipeline, and the pipeline never waits for a client.
 
 mod access;
 mod admin;
@@ -40,7 +40,7 @@ pub use config::Config;
 pub use control::{CameraChange, CameraSettings, Control, Refused, Reloaded};
 pub use tls::{TlsConfig, TlsError};
 
-use super::bus::{Bus, CameraFeed};
+use crate::state::{CameraFeed, DaemonState};
 use crate::{detect_queue::DetectQueue, latest_frames::FramesHandle, log_buffer::LogBuffer};
 use access::Access;
 use axum::{
@@ -108,7 +108,7 @@ pub enum SetupError {
 
 /// What the API answers from.
 pub struct Api {
-    bus: Arc<Bus>,
+    state: Arc<DaemonState>,
     detect_queue: DetectQueue,
     control: Option<Arc<dyn Control>>,
     frames_handle: Option<FramesHandle>,
@@ -119,16 +119,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API over `bus`, whose callers have single pictures looked at through `detect_queue`.
+    /// The API over `state`, whose callers have single pictures looked at through `detect_queue`.
     ///
     /// # Errors
     /// When the configuration would open the API to more than it says.
-    pub fn new(bus: Arc<Bus>, detect_queue: DetectQueue, config: &Config) -> Result<Self, SetupError> {
+    pub fn new(state: Arc<DaemonState>, detect_queue: DetectQueue, config: &Config) -> Result<Self, SetupError> {
         let origins = config.origins.iter().map(|origin| parse_origin(origin)).collect::<Result<_, _>>()?;
         let access = Access::new(config)?;
         let certificate = config.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
         Ok(Self {
-            bus,
+            state,
             detect_queue,
             control: None,
             frames_handle: None,
@@ -163,7 +163,7 @@ impl Api {
 
 /// What every handler sees.
 struct Shared {
-    bus: Arc<Bus>,
+    state: Arc<DaemonState>,
     detect_queue: DetectQueue,
     control: Option<Arc<dyn Control>>,
     metrics: Registry,
@@ -177,7 +177,7 @@ struct Shared {
 impl Shared {
     /// The engine that serves.
     fn engine(&self) -> Result<Arc<EngineInfo>, ApiError> {
-        let engine = self.bus.engine.borrow().clone();
+        let engine = self.state.status.engine.borrow().clone();
         Ok(engine.ok_or(Refused::NotReady)?)
     }
 
@@ -186,18 +186,18 @@ impl Shared {
     }
 
     fn camera(&self, name: &str) -> Result<Arc<CameraFeed>, ApiError> {
-        self.bus.camera(name).ok_or_else(|| ApiError::UnknownCamera(name.to_owned()))
+        self.state.cameras.get(name).ok_or_else(|| ApiError::UnknownCamera(name.to_owned()))
     }
 }
 
 /// Answers on `listener` until `stop` is cancelled; then closes streams and gives open answers a moment to end.
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
-    let Api { bus, detect_queue, control, frames_handle, log_buffer, access, certificate, origins } = api;
+    let Api { state, detect_queue, control, frames_handle, log_buffer, access, certificate, origins } = api;
     let http_metrics = HttpMetrics::default();
-    let metrics = metrics::registry(bus.clone(), frames_handle, &http_metrics);
+    let metrics = metrics::registry(state.clone(), frames_handle, &http_metrics);
     let started = Instant::now();
     let shared = Arc::new(Shared {
-        bus,
+        state,
         detect_queue,
         control,
         metrics,

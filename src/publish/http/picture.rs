@@ -23,7 +23,7 @@ const DETECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A permit in the detect_queue, if the engine serves and one is free.
 pub(super) fn acquire_permit(shared: &Shared, caller: IpAddr) -> Result<Permit, ApiError> {
-    if !matches!(*shared.bus.phase.borrow(), EnginePhase::Ready) {
+    if !matches!(*shared.state.status.phase.borrow(), EnginePhase::Ready) {
         return Err(Refused::NotReady.into());
     }
     Ok(shared.detect_queue.acquire(caller)?)

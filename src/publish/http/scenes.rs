@@ -6,7 +6,7 @@ use super::{
     extract::Params,
     select::{Selection, StreamQuery},
 };
-use crate::publish::{bus::PublishedScene, wire};
+use crate::{publish::wire, state::PublishedScene};
 use axum::{
     Json,
     extract::State,
@@ -65,7 +65,7 @@ pub(super) async fn detections(
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     let Query { camera, label, min_score, since_seq, wait_ms } = query;
-    let selection = Selection::new(StreamQuery { camera, label, min_score }, &shared.bus)?;
+    let selection = Selection::new(StreamQuery { camera, label, min_score }, &shared.state)?;
     if since_seq.is_some() && selection.only_camera().is_none() {
         return Err(ApiError::BadRequest(
             "since_seq needs exactly one camera, since every camera counts for itself: add camera=NAME".into(),
@@ -89,7 +89,7 @@ async fn wait(
 ) -> Vec<Arc<PublishedScene>> {
     let deadline = tokio::time::sleep(timeout);
     tokio::pin!(deadline);
-    let mut news = shared.bus.subscribe(); // before the first look, so that nothing falls between
+    let mut news = shared.state.scenes.subscribe(); // before the first look, so that nothing falls between
     loop {
         let found = latest(shared, selection, since_seq);
         if !found.is_empty() || timeout.is_zero() {
@@ -105,7 +105,7 @@ async fn wait(
 }
 
 fn latest(shared: &Shared, selection: &Selection, since_seq: Option<u64>) -> Vec<Arc<PublishedScene>> {
-    let cameras = shared.bus.cameras().into_iter().filter(|feed| selection.wants_camera(&feed.name));
+    let cameras = shared.state.cameras.all().into_iter().filter(|feed| selection.wants_camera(&feed.name));
     cameras
         .filter_map(|feed| feed.scene.borrow().clone())
         .filter(|published| since_seq.is_none_or(|since| published.scene.stamp.seq > since))

@@ -3,13 +3,11 @@
 use super::error::ApiError;
 use crate::{
     camera::CameraName,
-    publish::{
-        bus::{Bus, PublishedScene},
-        wire,
-    },
+    publish::wire::{SceneDto, StreamMessage},
     scene::Scene,
+    state::{DaemonState, PublishedScene},
 };
-use axum::extract::ws::Utf8Bytes;
+use axum::{body::Bytes, extract::ws::Utf8Bytes};
 use detector::detection::Detection;
 use serde::Deserialize;
 use std::time::Instant;
@@ -62,14 +60,14 @@ impl Selection {
     ///
     /// # Errors
     /// When a camera is unknown or the score lies outside 0..1.
-    pub fn new(query: StreamQuery, bus: &Bus) -> Result<Self, ApiError> {
+    pub fn new(query: StreamQuery, state: &DaemonState) -> Result<Self, ApiError> {
         if let Some(score) = query.min_score
             && !(0.0..=1.0).contains(&score)
         {
             return Err(ApiError::BadRequest(format!("min_score={score}: a score lies between 0 and 1")));
         }
         let known = |name: &str| {
-            bus.camera(name).map(|feed| feed.name.clone()).ok_or_else(|| ApiError::UnknownCamera(name.into()))
+            state.cameras.get(name).map(|feed| feed.name.clone()).ok_or_else(|| ApiError::UnknownCamera(name.into()))
         };
         Ok(Self {
             cameras: query.camera.map(|list| items(&list).map(known).collect()).transpose()?,
@@ -98,8 +96,8 @@ impl Selection {
     }
 
     /// The wire form of `scene` with the wanted detections.
-    pub fn scene<'a>(&self, scene: &'a Scene, now: Instant) -> wire::SceneDto<'a> {
-        wire::SceneDto::with(scene, now, |detection| self.wants(detection))
+    pub fn scene<'a>(&self, scene: &'a Scene, now: Instant) -> SceneDto<'a> {
+        SceneDto::with(scene, now, |detection| self.wants(detection))
     }
 
     /// The stream message for `published`, if its camera is wanted; shared where all its detections are.
@@ -108,10 +106,11 @@ impl Selection {
             return None;
         }
         if self.labels.is_none() && self.min_score.is_none() {
-            return Some(published.json());
+            let whole = |scene: &Scene| Bytes::from(StreamMessage::Scene(SceneDto::new(scene, scene.published)).json());
+            return Utf8Bytes::try_from(published.encoded(whole)).ok(); // JSON is UTF-8
         }
         let scene = self.scene(&published.scene, published.scene.published);
-        Some(wire::StreamMessage::Scene(scene).json().into())
+        Some(StreamMessage::Scene(scene).json().into())
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     frame::Picture,
     pictures::Viewer,
-    publish::bus::{CameraFeed, PublishedScene},
+    state::{CameraFeed, PublishedScene},
 };
 use axum::{
     extract::State,

@@ -1,7 +1,7 @@
 //! How the daemon is: model and engine, liveness, readiness, version.
 
 use super::Shared;
-use crate::{camera::CameraState, publish::bus::CameraFeed};
+use crate::{camera::CameraState, state::CameraFeed};
 use axum::{Json, extract::State, http::StatusCode};
 use detector::status::{EngineInfo, EnginePhase, ProviderStatus, SubstituteFor};
 use jiff::Timestamp;
@@ -112,8 +112,8 @@ pub(super) struct Model {
 #[utoipa::path(get, path = "/model", tag = "status",
     responses((status = 200, description = "The model", body = inline(Model))))]
 pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Json<Model> {
-    let phase = PhaseDto::from(&*shared.bus.phase.borrow());
-    let engine = shared.bus.engine.borrow().as_deref().map(EngineDto::from);
+    let phase = PhaseDto::from(&*shared.state.status.phase.borrow());
+    let engine = shared.state.status.engine.borrow().as_deref().map(EngineDto::from);
     Json(Model { phase, engine })
 }
 
@@ -167,8 +167,8 @@ struct WaitingCamera {
         (status = 503, description = "Not yet, or not now", body = inline(Readiness)),
     ))]
 pub(super) async fn readiness(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Readiness>) {
-    let phase = PhaseDto::from(&*shared.bus.phase.borrow());
-    let feeds = shared.bus.cameras();
+    let phase = PhaseDto::from(&*shared.state.status.phase.borrow());
+    let feeds = shared.state.cameras.all();
     let (serving, idle): (Vec<_>, Vec<_>) = feeds
         .iter()
         .filter(|feed| feed.status.borrow().state != CameraState::Disabled)

@@ -1,6 +1,6 @@
 //! Every scene as it is published: WebSocket and server-sent events.
 //!
-//! Nothing is queued for a client beyond the bus's own backlog. A client that falls behind it is told how many scenes
+//! Nothing is queued for a client beyond the state's own backlog. A client that falls behind it is told how many scenes
 //! it lost; one that takes no bytes for [`TIMEOUT`] is let go.
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     extract::{Params, Upgrade},
     select::{Selection, StreamQuery},
 };
-use crate::publish::{bus::PublishedScene, wire::StreamMessage};
+use crate::{publish::wire::StreamMessage, state::PublishedScene};
 use axum::{
     extract::{
         State,
@@ -49,9 +49,9 @@ struct Subscription {
 
 impl Subscription {
     fn new(shared: &Shared, query: StreamQuery) -> Result<Self, ApiError> {
-        let selection = Selection::new(query, &shared.bus)?;
-        let lost = shared.bus.counts.messages_lost.clone();
-        Ok(Self { scenes: shared.bus.subscribe(), selection, lost, stop: shared.stop.clone() })
+        let selection = Selection::new(query, &shared.state)?;
+        let lost = shared.state.metrics.messages_lost.clone();
+        Ok(Self { scenes: shared.state.scenes.subscribe(), selection, lost, stop: shared.stop.clone() })
     }
 
     /// The next message; `None` when the daemon stops.

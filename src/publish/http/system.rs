@@ -28,13 +28,13 @@ pub(super) struct System {
 #[utoipa::path(get, path = "/system", tag = "status",
     responses((status = 200, description = "The machine", body = inline(System))))]
 pub(super) async fn system(State(shared): State<Arc<Shared>>) -> Json<System> {
-    let bus = &shared.bus;
+    let state = &shared.state;
     Json(System {
-        board: bus.board.borrow().as_deref().cloned(),
-        limit_fps: *bus.limit_fps.borrow(),
+        board: state.status.board.borrow().as_deref().cloned(),
+        limit_fps: *state.status.limit_fps.borrow(),
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: shared.started.elapsed().as_secs_f64(),
-        stream_clients: bus.subscribers(),
-        messages_lost: bus.counts.messages_lost.get(),
+        stream_clients: state.scenes.subscribers(),
+        messages_lost: state.metrics.messages_lost.get(),
     })
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     camera::CameraStatus,
-    publish::bus::CameraFeed,
+    state::CameraFeed,
     video::{Codec, Next, Offer, VideoFrame, Viewer},
 };
 use axum::{
@@ -132,7 +132,7 @@ impl VideoViewer {
         Self {
             viewer: feed.video.watch(),
             codec: None,
-            lost: shared.bus.counts.messages_lost.clone(),
+            lost: shared.state.metrics.messages_lost.clone(),
             status: feed.status.subscribe(),
             stop: shared.stop.clone(),
         }

@@ -12,8 +12,8 @@ use gstreamer as gst;
 use serde_json::{Value, json};
 use sightd::{
     latest_frames::{LatestFrames, Next},
-    publish::bus::CameraFeed,
     source::{self, Config, SourceOutputs, VideoCodec},
+    state::CameraFeed,
     video::{Codec, EncodedFrame, Kind, Offer},
 };
 use std::{
@@ -38,7 +38,7 @@ struct Camera {
 
 impl Camera {
     fn start(daemon: &Daemon, name: &str, config: Config) -> Self {
-        let feed = daemon.bus.add_camera(&name.parse().unwrap(), running());
+        let feed = daemon.state.cameras.add(&name.parse().unwrap(), running());
         let (mut latest_frames, frames_handle) = LatestFrames::new();
         let outputs = SourceOutputs {
             camera: feed.name.clone(),
@@ -50,11 +50,11 @@ impl Camera {
         feed.status.send_modify(|status| status.frames = 0);
         let handle = source::spawn(config, Size::new(300, 300), outputs).unwrap();
         let captured: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
-        let (bus, camera, numbers) = (daemon.bus.clone(), feed.name.clone(), captured.clone());
+        let (state, camera, numbers) = (daemon.state.clone(), feed.name.clone(), captured.clone());
         std::thread::spawn(move || {
             while let Next::Frame(_, frame) = latest_frames.next(TIMEOUT) {
                 numbers.lock().unwrap().insert(frame.stamp.seq, frame.stamp.captured_at.as_microsecond());
-                bus.publish(scene(&camera, frame.stamp, Vec::new()));
+                state.publish(scene(&camera, frame.stamp, Vec::new()));
                 if std::sync::Arc::strong_count(&numbers) == 1 {
                     return; // the camera is gone
                 }

@@ -10,7 +10,7 @@ use super::{Shared, error::ApiError, http_metrics::HttpMetrics};
 use crate::{
     camera::CameraState,
     latest_frames::FramesHandle,
-    publish::bus::{Bus, CameraFeed},
+    state::{CameraFeed, DaemonState},
 };
 use axum::{
     extract::State,
@@ -28,13 +28,17 @@ use prometheus_client::{
 use std::{fmt, sync::Arc};
 
 /// What `/metrics` shows, gathered anew at each request.
-pub(super) fn registry(bus: Arc<Bus>, frames_handle: Option<FramesHandle>, http_metrics: &HttpMetrics) -> Registry {
+pub(super) fn registry(
+    state: Arc<DaemonState>,
+    frames_handle: Option<FramesHandle>,
+    http_metrics: &HttpMetrics,
+) -> Registry {
     let mut registry = Registry::default();
     let ours = registry.sub_registry_with_prefix("sightd");
-    bus.counts.register(ours);
+    state.metrics.register(ours);
     http_metrics.register(ours);
-    ours.register_collector(Box::new(Readings { bus: bus.clone(), frames_handle }));
-    registry.register_collector(Box::new(ProcessReadings { bus, started: Timestamp::now() }));
+    ours.register_collector(Box::new(Readings { state: state.clone(), frames_handle }));
+    registry.register_collector(Box::new(ProcessReadings { state, started: Timestamp::now() }));
     registry
 }
 
@@ -50,14 +54,14 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Respons
 /// What is known of cameras, engine, clients and board right now.
 #[derive(Debug)]
 struct Readings {
-    bus: Arc<Bus>,
+    state: Arc<DaemonState>,
     frames_handle: Option<FramesHandle>,
 }
 
 /// What the process takes.
 #[derive(Debug)]
 struct ProcessReadings {
-    bus: Arc<Bus>,
+    state: Arc<DaemonState>,
     started: Timestamp,
 }
 
@@ -66,18 +70,22 @@ impl Collector for Readings {
         let mut page = Page(encoder);
         self.cameras(&mut page)?;
         self.engine(&mut page)?;
-        page.gauge("stream_clients", "Subscribers of /ws and /detections/stream", one(self.bus.subscribers() as f64))?;
-        if let Some(limit) = *self.bus.limit_fps.borrow() {
+        page.gauge(
+            "stream_clients",
+            "Subscribers of /ws and /detections/stream",
+            one(self.state.scenes.subscribers() as f64),
+        )?;
+        if let Some(limit) = *self.state.status.limit_fps.borrow() {
             page.gauge("limit_fps", "Frames per second that the governor allows", one(limit))?;
         }
-        let board = self.bus.board.borrow().clone();
+        let board = self.state.status.board.borrow().clone();
         board.map_or(Ok(()), |board| machine::board(&mut page, &board))
     }
 }
 
 impl Readings {
     fn cameras(&self, page: &mut Page<'_>) -> fmt::Result {
-        let feeds = self.bus.cameras();
+        let feeds = self.state.cameras.all();
         let of_each = |value: &dyn Fn(&CameraFeed) -> f64| -> Vec<Sample> {
             feeds.iter().map(|feed| (vec![("camera", feed.name.to_string())], value(feed))).collect()
         };
@@ -107,7 +115,7 @@ impl Readings {
         let sample = |feed: &CameraFeed, reason: &str, count: u64| {
             (vec![("camera", feed.name.to_string()), ("reason", reason.to_owned())], count as f64)
         };
-        let failed = feeds.iter().map(|feed| sample(feed, "network_failed", self.bus.counts.failures(&feed.name)));
+        let failed = feeds.iter().map(|feed| sample(feed, "network_failed", self.state.metrics.failures(&feed.name)));
         let frames_handle = self.frames_handle.iter();
         let busy = frames_handle.flat_map(|frames_handle| {
             feeds.iter().map(|feed| sample(feed, "engine_busy", frames_handle.dropped(&feed.name)))
@@ -118,7 +126,7 @@ impl Readings {
     fn engine(&self, page: &mut Page<'_>) -> fmt::Result {
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         page.gauge("build_info", "The program", vec![(version, 1.0)])?;
-        let phase = match *self.bus.phase.borrow() {
+        let phase = match *self.state.status.phase.borrow() {
             EnginePhase::LoadingRuntime => "loading_runtime",
             EnginePhase::Building { .. } => "building",
             EnginePhase::WarmingUp => "warming_up",
@@ -126,7 +134,7 @@ impl Readings {
             EnginePhase::Failed { .. } => "failed",
         };
         page.gauge("engine_phase", "How far the engine is", vec![(vec![("phase", phase.to_owned())], 1.0)])?;
-        let engine = self.bus.engine.borrow().clone();
+        let engine = self.state.status.engine.borrow().clone();
         let Some(engine) = engine else { return Ok(()) };
         let model = vec![
             ("model", engine.model.to_string()),
@@ -147,7 +155,7 @@ impl Collector for ProcessReadings {
         let mut page = Page(encoder);
         let started = self.started.as_duration().as_secs_f64();
         page.gauge("process_start_time_seconds", "When the process started, in Unix time", one(started))?;
-        let board = self.bus.board.borrow().clone();
+        let board = self.state.status.board.borrow().clone();
         let process = board.as_ref().and_then(|board| board.process.as_ref());
         process.map_or(Ok(()), |process| machine::process(&mut page, process))
     }

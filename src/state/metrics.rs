@@ -1,4 +1,4 @@
-//! What is counted and measured of every scene, for `/metrics`.
+//! What is counted and measured of every scene.
 
 use crate::{
     camera::CameraName,
@@ -18,7 +18,7 @@ const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 /// Counters and histograms, kept from the start of the process.
 #[derive(Debug)]
-pub struct Counts {
+pub struct PipelineMetrics {
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
     capture_to_publish: Histogram,
     detections: Family<ClassLabel, Counter>,
@@ -50,11 +50,11 @@ impl From<&CameraName> for CameraLabel {
 }
 
 /// A histogram of durations from half a millisecond to ten seconds.
-pub(super) fn seconds() -> Histogram {
+pub fn seconds() -> Histogram {
     Histogram::new(BUCKETS)
 }
 
-impl Default for Counts {
+impl Default for PipelineMetrics {
     fn default() -> Self {
         Self {
             stages: Family::new_with_constructor(seconds),
@@ -67,7 +67,7 @@ impl Default for Counts {
     }
 }
 
-impl Counts {
+impl PipelineMetrics {
     /// Counts a scene that is being published.
     pub(super) fn scene(&self, scene: &Scene) {
         let Timings { capture, wait, stages: StageTimings { preprocess, infer, decode } } = scene.timings;
@@ -93,17 +93,17 @@ impl Counts {
     }
 
     /// How many frames of `camera` the network has failed on.
-    pub(super) fn failures(&self, camera: &CameraName) -> u64 {
+    pub fn failures(&self, camera: &CameraName) -> u64 {
         self.failures.get_or_create(&camera.into()).get()
     }
 
     /// Shows everything in `registry`.
-    pub(super) fn register(&self, registry: &mut Registry) {
+    pub fn register(&self, registry: &mut Registry) {
         let stages = "Time that one frame spent in a stage";
         registry.register_with_unit("stage_duration", stages, Unit::Seconds, self.stages.clone());
         let whole = "Time from the capture of a frame to the publication of its scene";
         registry.register_with_unit("capture_to_publish", whole, Unit::Seconds, self.capture_to_publish.clone());
-        registry.register("scenes", "Scenes published: frames that were looked at", self.scenes.clone());
+        registry.register("scenes", "Scenes published: frames that were processed", self.scenes.clone());
         registry.register("detections", "Objects found, one for each frame that shows it", self.detections.clone());
         let lost = "Scenes and frames of video that clients were too slow for";
         registry.register("stream_messages_lost", lost, self.messages_lost.clone());

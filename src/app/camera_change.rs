@@ -1,66 +1,20 @@
-//! What the HTTP API may change, done by the [`Reloader`].
+//! What the HTTP API changes of a camera's settings.
 
-use super::{plan::wanted_cameras, reload::Reloader};
 use crate::{
-    camera::CameraName,
-    config::{CameraConfig, Config},
-    publish::http::{CameraChange, CameraSettings, Control, Refused, Reloaded},
+    config::CameraConfig,
+    publish::http::{CameraChange, CameraSettings},
 };
 use anyhow::Context;
-use detector::{decode, status::EngineInfo};
-use futures_util::future::{BoxFuture, FutureExt};
+use detector::decode;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
-/// Asks a [`Reloader`].
-pub(super) struct ReloadControl(pub(super) Arc<Reloader>);
-
-impl ReloadControl {
-    /// Does `work` unless another change is under way; what fails is logged.
-    fn with_lock<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Reloader) -> anyhow::Result<T> + Send + 'static,
-    ) -> BoxFuture<'_, Result<T, Refused>> {
-        let change = self.0.clone().with_lock(work);
-        async move { change.await.inspect_err(|refused| tracing::error!("{refused}")) }.boxed()
-    }
-}
-
-impl Control for ReloadControl {
-    fn change_model(&self, name: String) -> BoxFuture<'_, Result<Arc<EngineInfo>, Refused>> {
-        self.with_lock(move |reloader| reloader.change_to(&name))
-    }
-
-    fn change_camera(&self, name: String, change: CameraChange) -> BoxFuture<'_, Result<CameraSettings, Refused>> {
-        self.with_lock(move |reloader| {
-            let config = reloader.applied_now();
-            let mut cameras = wanted_cameras(&config);
-            let name: CameraName = name.parse()?;
-            let camera = cameras.get_mut(&name).with_context(|| format!("there is no camera called {name}"))?;
-            *camera = changed(camera, change)?;
-            let settings = settings(camera)?;
-            reloader.apply(Config { camera: cameras, ..config })?;
-            tracing::info!(camera = %name, "changed by an admin: enabled = {}, {}", settings.enabled, settings.detection);
-            Ok(settings)
-        })
-    }
-
-    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, Refused>> {
-        self.with_lock(Reloader::reload)
-    }
-
-    fn config(&self) -> Value {
-        let config = self.0.applied_now();
-        serde_json::to_value(Config { camera: wanted_cameras(&config), ..config }).unwrap_or_default()
-    }
-}
-
-fn settings(camera: &CameraConfig) -> anyhow::Result<CameraSettings> {
+/// The settings of `camera` that apply live.
+pub(super) fn settings(camera: &CameraConfig) -> anyhow::Result<CameraSettings> {
     Ok(CameraSettings { enabled: camera.enabled, detection: serde_json::to_value(&camera.detection)? })
 }
 
 /// `camera` with `change` merged into it.
-fn changed(camera: &CameraConfig, change: CameraChange) -> anyhow::Result<CameraConfig> {
+pub(super) fn changed(camera: &CameraConfig, change: CameraChange) -> anyhow::Result<CameraConfig> {
     let mut detection = serde_json::to_value(&camera.detection)?;
     merge(&mut detection, Value::Object(change.detection.unwrap_or_default()));
     let detection: decode::Config = serde_path_to_error::deserialize(detection).context("detection")?;

@@ -1,0 +1,73 @@
+//! The cameras that the daemon has right now, each with what it shows to those who watch it.
+
+use super::scenes::PublishedScene;
+use crate::{
+    camera::{CameraName, CameraStatus},
+    pictures::Pictures,
+    video::Video,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::sync::watch;
+
+/// What one camera shows.
+#[derive(Debug)]
+pub struct CameraFeed {
+    /// The camera.
+    pub name: CameraName,
+    /// Its latest scene.
+    pub scene: watch::Sender<Option<Arc<PublishedScene>>>,
+    /// Its live pictures.
+    pub pictures: Arc<Pictures>,
+    /// Its live video.
+    pub video: Arc<Video>,
+    /// Its state, kept by the source's supervisor.
+    pub status: watch::Sender<CameraStatus>,
+}
+
+/// All cameras by name.
+#[derive(Debug, Default)]
+pub struct CameraRegistry {
+    cameras: RwLock<BTreeMap<CameraName, Arc<CameraFeed>>>,
+}
+
+impl CameraRegistry {
+    /// Adds a camera, or gives the feed it already has.
+    pub fn add(&self, name: &CameraName, status: CameraStatus) -> Arc<CameraFeed> {
+        let mut cameras = self.cameras.write().unwrap_or_else(PoisonError::into_inner);
+        cameras
+            .entry(name.clone())
+            .or_insert_with(|| {
+                Arc::new(CameraFeed {
+                    name: name.clone(),
+                    scene: watch::channel(None).0,
+                    pictures: Arc::default(),
+                    video: Arc::default(),
+                    status: watch::channel(status).0,
+                })
+            })
+            .clone()
+    }
+
+    /// Removes a camera; those who watch it see its channels close.
+    pub fn remove(&self, name: &CameraName) {
+        self.cameras.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// The camera called `name`.
+    pub fn get(&self, name: &str) -> Option<Arc<CameraFeed>> {
+        self.all().into_iter().find(|feed| feed.name.as_str() == name)
+    }
+
+    /// The camera called `name`, without a search.
+    pub(super) fn find(&self, name: &CameraName) -> Option<Arc<CameraFeed>> {
+        self.cameras.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All cameras, by name.
+    pub fn all(&self) -> Vec<Arc<CameraFeed>> {
+        self.cameras.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
