@@ -13,11 +13,9 @@ use sightd::{
     detect_queue::DetectQueue,
     frame::{Picture, Stamp},
     latest_frames::{FramesHandle, LatestFrames, Next},
-    publish::{
-        http,
-        state::{CameraFeed, DaemonState},
-    },
+    publish::http,
     scene::{Scene, Timings},
+    state::{CameraFeed, DaemonState},
     still::DetectResult,
 };
 use std::{
