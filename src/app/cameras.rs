@@ -1,6 +1,6 @@
 //! All cameras: brought to what the plan says, watched, stopped together.
 
-use super::{Failure, STOP_DEADLINE, plan::PlannedCamera};
+use super::{failure::Failure, plan::PlannedCamera};
 use crate::{
     camera::{CameraName, CameraState, CameraStatus},
     latest_frames::FramesHandle,
@@ -8,8 +8,15 @@ use crate::{
     state::{CameraFeed, DaemonState},
 };
 use futures_util::future::{join_all, select_all};
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::task::spawn_blocking;
+
+/// How long each part of an ordered stop may take; three parts, so less than 2 s in all.
+pub(super) const STOP_DEADLINE: Duration = Duration::from_millis(600);
 
 /// The running cameras.
 pub(super) struct Cameras {

@@ -1,6 +1,6 @@
 //! Gathers what the doctor looks at: asks every part what it has and what it lacks.
 
-use super::plan::{Plan, wanted_cameras};
+use super::plan::{Plan, data_folder, wanted_cameras};
 use crate::{
     config::{self, Config, Loaded, Sources},
     ops::{
@@ -23,7 +23,7 @@ pub fn facts(sources: &Sources, root: Option<PathBuf>) -> Facts {
     let (config, state) = configuration(sources);
     let root = root.unwrap_or_else(|| config.board.root.clone());
     let tree = Tree::new(&root);
-    let board = telemetry::read(&tree, &super::data_folder());
+    let board = telemetry::read(&tree, &data_folder());
     let cameras = wanted_cameras(&config);
     let uris = || cameras.values().filter(|camera| camera.enabled).map(|camera| &camera.source);
     let elements = source::missing_elements(uris(), board.l4t.is_some()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The thread that owns the engine: loads the runtime, opens the model, serves the latest_frames.
 
 use super::{
-    Failure,
+    failure::Failure,
     reload::{Reloader, Running},
 };
 use crate::{

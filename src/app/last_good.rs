@@ -11,7 +11,7 @@
 //! The folder is made beside its place and then put there in one step. `sightd run --last-good` reads it;
 //! `deploy/deb/last-good` decides when.
 
-use super::{Failure, data_folder};
+use super::{failure::Failure, plan::data_folder};
 use crate::{config::Sources, state::DaemonState};
 use anyhow::{Context, anyhow};
 use detector::{manifest::Model, status::EnginePhase};

@@ -1,6 +1,6 @@
 //! The plan: a configuration that was checked against the model, with all that is needed to build the parts.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::{
     camera::CameraName,
     config::{CameraConfig, Config},
@@ -12,7 +12,11 @@ use detector::{
     geometry::Size,
     manifest::{Manifest, Model},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+};
 use workshop::FindError;
 
 /// Where footage for a machine without a camera may lie: put there by set-up, or by the package.
@@ -20,6 +24,11 @@ const FOOTAGE: &[&str] = &[".sightd/footage/vtest.avi", "/usr/share/sightd/foota
 
 /// The file that asks for a restart of `nvargus-daemon`; the same as in `systemd/sightd-nvargus.path`.
 const ARGUS_RESTART_REQUEST: &str = "/run/sightd/restart-nvargus";
+
+/// The folder that systemd gives the daemon for its data; without systemd the one it was started in.
+pub(super) fn data_folder() -> PathBuf {
+    env::var_os("STATE_DIRECTORY").map_or_else(|| ".".into(), PathBuf::from)
+}
 
 /// What the daemon is going to do.
 pub(super) struct Plan {

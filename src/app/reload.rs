@@ -7,12 +7,12 @@
 //! ```
 
 use super::{
-    Reread, camera_change,
+    camera_change,
     plan::{find_model, resolve, wanted_cameras},
 };
 use crate::{
     camera::CameraName,
-    config::{CameraConfig, Config, ModelConfig},
+    config::{CameraConfig, Config, Mistakes, ModelConfig},
     pipeline::{LiveThresholds, ModelSwap, SwapError},
     publish::http::{CameraChange, CameraSettings, Control, Refused, Reloaded},
     state::DaemonState,
@@ -30,6 +30,9 @@ use tokio::{
     sync::{OwnedMutexGuard, mpsc, oneshot, watch},
     task::spawn_blocking,
 };
+
+/// Reads the configuration again, from where it was read first.
+pub type Reread = Arc<dyn Fn() -> Result<Config, Mistakes> + Send + Sync>;
 
 /// The engine that runs, once there is one.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! SIGTERM and Ctrl-C: the first stops in order, the second at once. SIGHUP asks for another look at the
 //! configuration.
 
-use super::Failure;
+use super::failure::Failure;
 use detector::infer;
 use std::time::Duration;
 use tokio::{

@@ -1,7 +1,8 @@
 //! Reading: files, then the environment, then flags; each overrides the ones before it.
 
 use super::{
-    Config, Mistake, Mistakes,
+    mistakes::{Mistake, Mistakes},
+    tables::Config,
     tree::{self, find, take},
 };
 use config::{ConfigError, Environment, File, FileFormat, Source, Value, ValueKind};

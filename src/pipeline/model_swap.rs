@@ -8,21 +8,15 @@
 //!  frees the old detector ◀──old────────
 //! ```
 
-use super::{AllThresholds, LiveThresholds, Stages};
+use super::thresholds::AllThresholds;
 use detector::{Detector, geometry::Size};
-use std::{
-    mem,
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// A detector that is to take over, and where the answer goes: the old detector, or why it stays.
-struct SwapRequest {
-    detector: Detector,
-    thresholds: AllThresholds,
-    answer: SyncSender<Result<Detector, SwapError>>,
+pub(super) struct SwapRequest {
+    pub detector: Detector,
+    pub thresholds: AllThresholds,
+    pub answer: SyncSender<Result<Detector, SwapError>>,
 }
 
 /// Why the old detector stays.
@@ -75,27 +69,13 @@ impl Default for SwapReceiver {
 }
 
 impl SwapReceiver {
+    /// The request that waits, if there is one.
+    pub(super) fn pending(&self) -> Option<SwapRequest> {
+        self.receiver.try_recv().ok()
+    }
+
     pub(super) fn model_swap(&self) -> ModelSwap {
         ModelSwap { requests: self.sender.clone() }
-    }
-}
-
-impl Stages {
-    /// Puts a new detector in place of the running one, if one waits. Costs next to nothing when none does.
-    pub(super) fn apply_pending(&mut self, thresholds: &LiveThresholds) {
-        let Ok(request) = self.swap_requests.receiver.try_recv() else { return };
-        let SwapRequest { detector, thresholds: new_thresholds, answer } = request;
-        let (running, new) = (self.detector.input().size(), detector.input().size());
-        let outcome = if running == new {
-            thresholds.store(Arc::new(new_thresholds));
-            tracing::info!(from = %self.detector.info().model, to = %detector.info().model, "the model changes");
-            self.cameras.clear();
-            Ok(mem::replace(&mut self.detector, detector))
-        } else {
-            Err(SwapError::OtherSize { running, new })
-        };
-        // An error means that nobody waits for the answer any more; then the detector is freed here.
-        let _ = answer.send(outcome);
     }
 }
 
@@ -106,7 +86,7 @@ mod tests {
         camera::{CameraName, CameraStatus},
         frame::{Frame, Motion, Stamp},
         latest_frames::LatestFrames,
-        pipeline::run,
+        pipeline::{Stages, run},
         state::{DaemonState, PublishedScene},
     };
     use arc_swap::ArcSwap;
@@ -117,7 +97,7 @@ mod tests {
         manifest::{Activation, Anchors, Channels, Decode, Input, Interpolated, Manifest},
         pixels::Pixels,
     };
-    use std::{collections::BTreeMap, thread, time::Instant};
+    use std::{collections::BTreeMap, sync::Arc, thread, time::Instant};
 
     /// A detector with a single anchor and one class.
     fn manifest(name: &str, side: u32) -> Manifest {
@@ -228,7 +208,8 @@ mod tests {
         let nothing = vec![output("boxes", vec![0.0; 4]), output("logits", vec![-9.0; 2])];
         let engine = Box::new(Replay::new("m", manifest.input.len(), vec![Ok(found), Ok(nothing)]));
         let mut stages = Stages::new(engine, &manifest).unwrap();
-        let limits = thresholds(&camera, 0.4);
+        let limits = Arc::new(thresholds(&camera, 0.4));
+        stages.follow(&limits);
         let look = |stages: &mut Stages, motion| {
             let scene =
                 stages.process(camera.clone(), &Frame { motion, ..frame(1, 4) }, &limits.cameras[&camera]).unwrap();
@@ -239,7 +220,11 @@ mod tests {
         assert_eq!([Motion::Still; 3].map(|motion| look(&mut stages, motion)), [1, 1, 1]);
         assert_eq!(look(&mut stages, Motion::Moving), 0);
         assert_eq!(look(&mut stages, Motion::Still), 0);
-        stages.cameras.clear();
-        assert_eq!(look(&mut stages, Motion::Still), 1, "nothing is remembered, so it is looked at");
+        stages.follow(&Arc::new(thresholds(&camera, 0.3)));
+        assert_eq!(
+            look(&mut stages, Motion::Still),
+            1,
+            "other thresholds: what was found under the old ones no longer holds"
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! The thread that reads the board once a second.
 
-use super::{Config, Tree, read};
+use super::{
+    config::Config,
+    read::{MIN_VOLTS, read},
+    tree::Tree,
+};
 use crate::{
     board::{BoardNote, BoardStatus},
     ops::governor::Governor,
@@ -127,7 +131,7 @@ fn begun(note: BoardNote, status: &BoardStatus) -> String {
             let volts = status.power.as_ref().and_then(|power| power.volts).unwrap_or_default();
             format!(
                 "the supply gives {volts:.2} V, the board needs {:.2} V: use a 5 V 4 A supply on the barrel jack (J48)",
-                super::MIN_VOLTS
+                MIN_VOLTS
             )
         }
         BoardNote::RateLowered => "the frame rate is held down so that the board does not throttle".into(),
