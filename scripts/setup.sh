@@ -136,7 +136,7 @@ footage
 
 # --- for the tests -----------------------------------------------------------------------------------------------
 
-packages g++ python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools chromium qemu-user-static shellcheck
+packages g++ python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-tools chromium qemu-user-static shellcheck strace
 python3 -m pip --version >/dev/null 2>&1 || packages python3-pip
 for version in 1.10.0 1.11.0 1.16.3 1.17.0; do runtime $version; done
 unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilenetv1*'

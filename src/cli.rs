@@ -124,6 +124,7 @@ impl RunArgs {
 
 /// Parses the command line, runs it and ends the process: at once, since a thread may still be inside a library.
 pub fn main() -> ! {
+    infer::disable_telemetry();
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run(args),

@@ -28,6 +28,7 @@ mod logs;
 mod metrics;
 mod networks;
 mod notify;
+mod offline;
 mod openapi;
 mod originals;
 mod preprocess;

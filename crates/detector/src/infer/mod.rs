@@ -27,7 +27,7 @@ pub use deadline::{DeadlineMonitor, Stuck, Work};
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
 pub use register::Availability;
-pub use runtime::{Build, FOLDER, LoadAttempt, Origin, Runtime, end_process};
+pub use runtime::{Build, FOLDER, LoadAttempt, Origin, Runtime, disable_telemetry, end_process};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};
 

@@ -9,7 +9,7 @@ mod process;
 mod search;
 mod table;
 
-pub use process::end_process;
+pub use process::{disable_telemetry, end_process};
 pub(super) use process::give_back_memory;
 pub use search::{LoadAttempt, Origin};
 

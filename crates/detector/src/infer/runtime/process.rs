@@ -9,6 +9,14 @@ pub(in crate::infer) fn give_back_memory() {
     unsafe { libc::malloc_trim(0) };
 }
 
+/// Switches off what ONNX Runtime for Linux reports to its makers (seen in 1.30: it looks up a host and writes below
+/// `~/.cache`, also with telemetry off in its environment's options). For the first line of `main`: it sets
+/// `ORT_DISABLE_TELEMETRY`, which the library reads when it is loaded, and no other thread may run.
+pub fn disable_telemetry() {
+    // SAFETY: the environment is changed before any other thread exists, as the caller is told.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+}
+
 /// Ends the process with `code`, without the exit handlers and destructors of the loaded libraries: where a thread is
 /// still inside one of them, in a run or in a driver that does not answer, those crash or wait for ever.
 pub fn end_process(code: u8) -> ! {
