@@ -1,9 +1,12 @@
-# make run   set everything up and watch people walk through the default footage: http://localhost:8080
-# make test  set everything up and run all tests
-# make bench the benchmarks; make long: the long runs (soak, fuzz, many rounds)
-# make cross     the program for the Jetson Nano; make emulate: try it under emulation
-# make package   the Debian packages in target/deb; make package-test: install, upgrade and purge them (needs root)
-# make valgrind   the unsafe code under valgrind, on every fetched ONNX Runtime
+# make run           install the dependencies, build, and run on a camera or the footage: http://localhost:8080
+# make test          install the dependencies and run all tests
+# make bench         run the benchmarks
+# make long          run the long tests (soak, fuzzing, many rounds)
+# make cross         build for the Jetson Nano
+# make emulate       run that build under emulation
+# make package       build the Debian packages in target/deb
+# make package-test  install, upgrade and purge the packages (needs root)
+# make valgrind      run the unsafe code under valgrind, on every downloaded ONNX Runtime
 
 MODEL := .sightd/models/ssdlite-mobilenet-v2.onnx
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # cross.sh [CARGO OPTION...]: builds sightd for the Jetson Nano (aarch64, glibc 2.27) without Docker, checks that it
-# asks for nothing the Nano's JetPack 4.6 lacks, and prints where it is and how large.
-# What it needs it fetches itself (needs an x86-64 Debian 12 or newer, and root or sudo on the first run for the Rust
-# packages): Debian's Rust with the aarch64 standard library, zig as the linker, a sysroot of Debian 11 arm64 packages.
-# Everything stays in .sightd/cross (about 1.1 GB) and target/cross; a second run only builds.
+# needs no symbol or library that JetPack 4.6 lacks, and prints its path and size.
+# Downloads its tools: Debian's Rust with the aarch64 standard library, zig as the linker, a sysroot of Debian 11 arm64
+# packages. Requires an x86-64 Debian 12 or newer, and root or sudo on the first run, for the Rust packages.
+# Everything is kept in .sightd/cross (about 1.1 GB) and target/cross, so that a second run only builds.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -15,7 +15,7 @@ glibc=2.27
 fail() { echo "cross: $*" >&2; exit 1; }
 say() { echo "cross: $*" >&2; }
 
-# Debian's Rust: the aarch64 standard library comes as a package, beside whatever rustup has.
+# Debian's Rust, because the aarch64 standard library is available as a package; independent of rustup.
 install_rust() {
   local packages=(rustc-web cargo-web libstd-rust-web-dev libstd-rust-web-dev:arm64) sudo=()
   [ -d "/usr/lib/rustlib/$triple" ] && [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] && return
@@ -46,7 +46,7 @@ build() {
   export CARGO_ZIGBUILD_ZIG_PATH=$cross/tools/ziglang/zig CARGO_TARGET_DIR=$root/target/cross
   export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_PATH='' PKG_CONFIG_SYSROOT_DIR=$sysroot
   export PKG_CONFIG_LIBDIR=$libs/pkgconfig:$sysroot/usr/share/pkgconfig
-  # The libraries of the sysroot need others in turn: the linker must not look for those on this machine.
+  # The linker must search the sysroot, not this machine, for the dependencies of the sysroot's libraries.
   export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-L native=$libs"
   unset RUSTFLAGS RUSTUP_TOOLCHAIN RUSTC_WRAPPER
   (cd "$root" && cargo-zigbuild zigbuild --release --locked --bin sightd --target "$triple.$glibc" "$@") ||

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# examples.sh: records what a daemon on the default footage answers into src/publish/http/examples.json, from where
-# the answers become the examples of /openapi.json. Run it after a change of the wire form, then renew the golden
+# examples.sh: records the responses of a daemon on the default footage in src/publish/http/examples.json, which
+# provides the examples in /openapi.json. Run it after a change of the wire format, then regenerate the golden
 # description: cargo run -- openapi > docs/openapi.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-folder=/tmp/sightd-examples # answers show where the footage lies: a place that says nothing of this machine
+folder=/tmp/sightd-examples # responses contain the footage's path, so use one that is the same on every machine
 mkdir -p "$folder"
 cp .sightd/footage/vtest.avi "$folder/street.avi"
 export SIGHTD__RUNTIME__PROVIDERS=cpu

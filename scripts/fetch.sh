@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# fetch.sh PACKAGE VERSION: prints the path of the package's archive, fetched if it is not there yet.
-# Archives are listed with their SHA-256 in downloads.txt; one that does not match is thrown away.
+# fetch.sh PACKAGE VERSION: prints the path of the package's archive, after downloading it if necessary.
+# downloads.txt lists the archives with their SHA-256; an archive that does not match is deleted.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 store=${SIGHTD_STORE:-$(dirname "$here")/.sightd}/downloads
@@ -10,7 +10,7 @@ fail() { echo "fetch: $*" >&2; exit 1; }
 read -r kind sha < <(awk -v p="$1" -v v="$2" '$2 == p && $3 == v {print $1, $4}' "$here/downloads.txt") ||
   fail "$1 $2 is not listed in scripts/downloads.txt"
 
-# npm names a scoped package's archive without the @ and the slash; pip turns dashes into underscores.
+# For scoped packages, npm drops the @ and replaces the slash in the archive's name; pip replaces dashes by underscores.
 case $kind in
   npm) name=${1#@}; file=${name//\//-}-$2.tgz ;;
   pypi) file=${1//-/_}-$2-py3-none-any.whl ;;
@@ -29,7 +29,7 @@ if ! [ -f "$store/$file" ] || ! matches "$store/$file"; then
     pypi) python3 -m pip download --quiet --no-deps --dest "$part" "$1==$2" >&2 ||
       fail "pip could not fetch $1==$2: is the network up?" ;;
   esac
-  [ -f "$part/$file" ] || fail "$1 $2 arrived without the file $file"
+  [ -f "$part/$file" ] || fail "the download of $1 $2 did not create $file"
   matches "$part/$file" || fail "$file does not have the SHA-256 of scripts/downloads.txt: not used"
   mv "$part/$file" "$store/$file"
 fi

@@ -9,7 +9,7 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(tfjs frozen tflite onnx)
 host=$(rustc -vV | awk '/^host/ {print $2}')
 work=$PWD/target
-# The versions of the daemon itself; cargo adds what only the fuzzer needs.
+# Use the daemon's dependency versions; cargo adds those that only the fuzzer needs.
 cp ../Cargo.lock Cargo.lock
 
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -17,7 +17,7 @@ RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-
   -Cllvm-args=-sanitizer-coverage-trace-compares" \
   cargo build --quiet --target "$host"
 
-# Fuzzes one target; prints what came of it.
+# Fuzzes one target and prints the result.
 fuzz() {
   local target=$1
   mkdir -p "$work/corpus/$target" artifacts
@@ -25,14 +25,14 @@ fuzz() {
     -timeout=20 -rss_limit_mb=2048 -artifact_prefix="artifacts/$target-" -print_final_stats=1 \
     2>"$work/$target.log"; then
     tail -n 40 "$work/$target.log" >&2
-    echo "fuzz: $target found a fault: fuzz/artifacts holds the input" >&2
+    echo "fuzz: $target failed: the input is in fuzz/artifacts" >&2
     return 1
   fi
   awk -v t="$target" '/DONE/ {sub(/^#/, "", $1); runs = $1; for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1)}
-    END {printf "fuzz: %s: %s inputs, %s edges, no fault\n", t, runs, cov}' "$work/$target.log"
+    END {printf "fuzz: %s: %s inputs, %s edges, no failure\n", t, runs, cov}' "$work/$target.log"
 }
 
-# Two at a time.
+# Two targets at a time.
 for ((i = 0; i < ${#targets[@]}; i += 2)); do
   fuzz "${targets[i]}" &
   first=$!

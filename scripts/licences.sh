@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# licences.sh TARGET: prints the name, version and licence of every Rust library that is in sightd for TARGET (a
-# triple), and the full licence texts that came with them, each once with the libraries it holds for.
+# licences.sh TARGET: prints the name, version and licence of every Rust library linked into sightd for TARGET (a
+# triple), and the full texts of their licences, each once, with the libraries that it applies to.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# = 1 ] || { echo "licences: usage: licences.sh TARGET" >&2; exit 1; }
@@ -12,7 +12,8 @@ packages = {package["id"]: package for package in metadata["packages"]}
 nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
 root = metadata["resolve"]["root"]
 
-# What is linked: normal dependencies, not those of builds and tests; macros of a build are left in, which harms nobody.
+# What is linked: normal dependencies, without build and test dependencies. Procedural macros are included, though they
+# are not linked; listing them does no harm.
 linked, to_visit = set(), [root]
 while to_visit:
     node = to_visit.pop()
@@ -31,7 +32,7 @@ for package in sorted((packages[id] for id in linked), key=lambda package: (pack
     files = [f for f in sorted(folder.iterdir()) if f.is_file() and f.name.upper().startswith(starts)]
     licence = package["license"] or (package["license_file"] and "see its text below")
     if not licence and not files:
-        sys.exit(f"licences: {name} says nothing about its licence")
+        sys.exit(f"licences: {name} does not state its licence")
     print(f"  {name}: {licence}; " + ", ".join(package["authors"] or [package["repository"] or "no authors named"]))
     for file in files:
         texts[file.read_text(errors="replace").strip()].append(name)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# long.sh: the long runs: 50 rounds of a failing RTSP server, ten minutes of looped footage at 4x speed, 15 model swaps
-# under load, what viewers cost, ten minutes of fuzzing for each importer, ten minutes of made-up requests to the API.
+# long.sh: the long tests: 50 rounds of a failing RTSP server, ten minutes of looped footage at 4x speed, 15 model swaps
+# under load, the clients benchmark, ten minutes of fuzzing per importer, ten minutes of generated requests to the API.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 SIGHTD_LONG=1 cargo test --locked --test it source:: -- --nocapture

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # package-test.sh [amd64|arm64]...: builds the Debian packages and installs, upgrades, removes and purges them in clean
-# Debian systems: Debian 12 amd64 booted with its own systemd, and Debian 11 arm64 under emulation, where no systemd
-# runs.
+# Debian systems: Debian 12 amd64, booted with its own systemd, and Debian 11 arm64 under emulation, without a running
+# systemd.
 # Needs root (chroots, a container, binfmt_misc) and a Debian host. The clean systems are kept in target/package-test
-# (0.8 GB); the packages' versions 0.0.1 and 0.0.2 hold the same program. Ubuntu 18.04 itself could not be had.
+# (0.8 GB). The package versions 0.0.1 and 0.0.2 contain the same program. Ubuntu 18.04 itself was not available.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -23,7 +23,7 @@ install_tools() {
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "${missing[@]}"
 }
 
-# Lets the kernel start arm64 programs with qemu, in chroots too, until this script ends.
+# Makes the kernel run arm64 programs with qemu, also in chroots, until this script exits.
 emulate_arm64() {
   local binfmt=/proc/sys/fs/binfmt_misc
   [ -e $binfmt/register ] || mount -t binfmt_misc none $binfmt
@@ -35,7 +35,7 @@ forget_arm64() {
   [ ! -e $ours ] || echo -1 > $ours
 }
 
-# debian NAME ARCHITECTURE SUITE PACKAGE...: a fresh system of that name, with these packages, from a kept one.
+# debian NAME ARCHITECTURE SUITE PACKAGE...: creates the system NAME with these packages, as a copy of a cached one.
 debian() {
   local name=$1 architecture=$2 suite=$3 base=$clean/$2 mirror
   shift 3
@@ -53,7 +53,7 @@ debian() {
   chroot "$clean/$name" apt-get -qq update
 }
 
-# --- what every system must do; $inside is how to run a command in it, $system where it lies ----------------------
+# --- tests for every system; $inside: command prefix that runs a command in it, $system: its root directory -------
 
 inside=()
 apt() { "${inside[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@"; }
@@ -63,8 +63,8 @@ gone() { [ ! -e "$system/$1" ] || fail "$1 is still there $2"; }
 install_first() {
   cp "$1" "$system/root/first.deb"
   apt install /root/first.deb >/dev/null
-  [ "$("${inside[@]}" id -nG sightd)" = "sightd video" ] || fail "the user sightd is not in its groups"
-  "${inside[@]}" sightd check || fail "the shipped configuration is refused"
+  [ "$("${inside[@]}" id -nG sightd)" = "sightd video" ] || fail "the user sightd is not in the expected groups"
+  "${inside[@]}" sightd check || fail "the shipped configuration is rejected"
   for path in usr/share/sightd/models/ssdlite-mobilenet-v2.onnx usr/share/doc/sightd/{install.md,licences.txt.gz}; do
     have "$path" "after the installation"
   done
@@ -72,14 +72,14 @@ install_first() {
   echo kept > "$system/var/lib/sightd/models/mine.onnx"
 }
 
-# Upgrades with a configuration that the new version cannot work with, and names both mistakes.
+# The upgrade with an invalid configuration must succeed, report both errors, and leave the old version running.
 upgrade_with_mistakes() {
   cp "$1" "$system/root/second.deb"
   cp "$system/etc/sightd/config.toml" "$system/root/good.toml"
   printf '[detection]\nscore = 2.0\niuo = 0.5\n' > "$system/etc/sightd/config.toml"
   apt install /root/second.deb >"$clean/upgrade.log" 2>&1 || fail "the upgrade failed: $(cat "$clean/upgrade.log")"
   for word in detection.score detection.iuo "what runs now goes on running"; do
-    grep -q "$word" "$clean/upgrade.log" || fail "the upgrade does not say '$word': $(cat "$clean/upgrade.log")"
+    grep -q "$word" "$clean/upgrade.log" || fail "the upgrade does not report '$word': $(cat "$clean/upgrade.log")"
   done
   grep -q 'iuo = 0.5' "$system/etc/sightd/config.toml" || fail "the upgrade changed the configuration"
 }
@@ -95,7 +95,7 @@ remove_and_purge() {
   ! "${inside[@]}" id sightd 2>/dev/null || fail "the user sightd is still there after the purge"
 }
 
-# --- arm64: dpkg and the maintainer scripts, without a systemd -------------------------------------------------
+# --- arm64: dpkg and the maintainer scripts, without systemd ---------------------------------------------------
 
 test_arm64() {
   say "arm64"
@@ -107,7 +107,7 @@ test_arm64() {
   rm -rf "$system"
 }
 
-# --- amd64: the same, with a systemd and the daemon ------------------------------------------------------------
+# --- amd64: the same, with systemd and the daemon --------------------------------------------------------------
 
 boot() {
   systemd-nspawn --quiet --register=no --keep-unit --private-network --directory="$system" --boot --console=pipe \
@@ -123,7 +123,7 @@ boot() {
 }
 shut_down() { [ -z "${container:-}" ] || { kill -TERM "$container" && wait "$container"; } 2>/dev/null || true; }
 
-# until_true SECONDS WHAT COMMAND...: waits for a command to succeed in the system.
+# until_true SECONDS MESSAGE COMMAND...: waits until the command succeeds in the system; fails with MESSAGE otherwise.
 until_true() {
   local end=$((SECONDS + $1)) what=$2
   shift 2
@@ -141,7 +141,7 @@ test_amd64() {
   chroot "$system" apt-get -qq -y install --no-install-recommends \
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good >/dev/null
   cp "$("$here/fetch.sh" onnxruntime-node 1.11.0)" "$system/root/onnxruntime.tgz"
-  # The clean system lies on this machine's disk; the container has no network, so what apt needs is there by now.
+  # The container has no network, so download the packages while the system is only a chroot.
   apt_offline "$1"
   boot
   install_first "$1"
@@ -152,14 +152,14 @@ test_amd64() {
   local before after
   before=$(started)
   upgrade_with_mistakes "$2"
-  [ "$(started)" = "$before" ] || fail "the old version does not run on with a configuration that the new one refuses"
-  "${inside[@]}" curl -sf http://127.0.0.1:8080/detections >/dev/null || fail "the old version does not answer"
-  say "the old version runs on while the new one refuses the configuration"
+  [ "$(started)" = "$before" ] || fail "the old version stopped when the new one rejected the configuration"
+  "${inside[@]}" curl -sf http://127.0.0.1:8080/detections >/dev/null || fail "the old version does not respond"
+  say "the old version keeps running while the new one rejects the configuration"
   refuse_to_start
   "${inside[@]}" cp /root/good.toml /etc/sightd/config.toml
   "${inside[@]}" systemctl start sightd
-  ! "${inside[@]}" systemctl --quiet is-active sightd-last-good || fail "what last worked still runs beside sightd"
-  until_true 60 "sightd is not ready after the repair" curl -sf http://127.0.0.1:8080/readyz
+  ! "${inside[@]}" systemctl --quiet is-active sightd-last-good || fail "sightd-last-good still runs next to sightd"
+  until_true 60 "sightd is not ready with the corrected configuration" curl -sf http://127.0.0.1:8080/readyz
   before=$(started)
   apt install --reinstall /root/second.deb >/dev/null 2>&1
   after=$(started)
@@ -170,21 +170,21 @@ test_amd64() {
   rm -rf "$system"
 }
 
-# A start with the bad configuration ends with 78, for good; every mistake is in the journal, and what last worked
-# returns.
+# A start with the invalid configuration must exit with 78 without a restart and log every error, and the last working
+# version must be started.
 refuse_to_start() {
   "${inside[@]}" systemctl restart sightd >/dev/null 2>&1 || true
   until_true 30 "sightd did not give up" sh -c 'systemctl show -p ExecMainStatus sightd | grep -qx ExecMainStatus=78'
   for word in detection.score detection.iuo; do
-    "${inside[@]}" journalctl -u sightd --no-pager | grep -q "$word" || fail "the journal does not name $word"
+    "${inside[@]}" journalctl -u sightd --no-pager | grep -q "$word" || fail "the journal does not mention $word"
   done
-  until_true 60 "what last worked did not return" systemctl is-active sightd-last-good
-  until_true 60 "what last worked is not ready" curl -sf http://127.0.0.1:8080/readyz
+  until_true 60 "sightd-last-good was not started" systemctl is-active sightd-last-good
+  until_true 60 "sightd-last-good is not ready" curl -sf http://127.0.0.1:8080/readyz
   [ -x "$system/var/lib/sightd-last-good/sightd" ] || fail "the old program was not kept"
-  say "the new version refused to start, and what last worked returned"
+  say "the new version refused to start, and the last working one was started"
 }
 
-# The packages that sightd needs, so that the container, which has no network, can install it.
+# Downloads the packages that sightd depends on, since the container has no network.
 apt_offline() {
   cp "$1" "$system/root/first.deb"
   chroot "$system" sh -c 'apt-get -qq -y install --no-install-recommends --download-only /root/first.deb' >/dev/null

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # package.sh arm64|amd64 [VERSION]: builds sightd's Debian package into target/deb and prints its path. arm64 is built
 # by scripts/cross.sh and runs from glibc 2.27 on (JetPack 4.6); amd64 is built for the release it is built on.
-# The package's maintainer is who builds it: DEBFULLNAME and DEBEMAIL, as for Debian's own tools, else git's user.
+# The package's maintainer is taken from DEBFULLNAME and DEBEMAIL, as in Debian's own tools, else from git's user.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -14,7 +14,7 @@ cd "$root"
 version=${2:-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)}-1
 name=${DEBFULLNAME:-$(git config user.name || true)} address=${DEBEMAIL:-$(git config user.email || true)}
 [ -n "$name" ] && [ -n "$address" ] ||
-  fail "who maintains the package? Set DEBFULLNAME and DEBEMAIL, or git's user.name and user.email"
+  fail "no maintainer: set DEBFULLNAME and DEBEMAIL, or git's user.name and user.email"
 maintainer="$name <$address>"
 case $1 in
   arm64)

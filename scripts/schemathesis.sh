@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# schemathesis.sh SECONDS: asks a running daemon everything that /openapi.json describes, with good and bad requests
-# made up by Schemathesis, for SECONDS. Fails on any 5xx that is not described, and on any answer that differs from its
-# schema. Routes that never end, and those that would change or end the run, are left out.
+# schemathesis.sh SECONDS: tests all routes in /openapi.json of a running daemon with valid and invalid requests that
+# Schemathesis generates, for SECONDS. Fails on any undocumented 5xx and on any response that does not match its schema.
+# Routes that never end, and those that would change or stop the daemon, are excluded.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}

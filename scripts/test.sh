@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh: all tests, then one line that counts them. Set-up has run before (make test does).
+# test.sh: runs all tests, then prints one line with the counts. Requires scripts/setup.sh test (make test runs it).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 model=.sightd/models/ssdlite-mobilenet-v2.onnx
@@ -16,6 +16,6 @@ count() {
   awk -v what="$1" '/^test result:/ {for (i = 2; i <= NF; i++) if ($i ~ what) n += $(i - 1)} END {print n + 0}' "$log"
 }
 left_out=$(grep -c '^left out: ' "$log")
-[ "$left_out" = 0 ] || { echo "Acceptance tests left out for want of their data:"; grep '^left out: ' "$log"; }
+[ "$left_out" = 0 ] || { echo "Tests skipped because of missing data or requirements:"; grep '^left out: ' "$log"; }
 echo "$(count '^passed') passed, $(count '^failed') failed, $left_out skipped"
 exit "$status"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# valgrind.sh: the unsafe code (src/infer/runtime) under valgrind: the unit tests of the table of functions, then
-# loading, a session and runs on each fetched ONNX Runtime. About two minutes for each library.
-# Needs Debian's package valgrind, and what `make test` sets up. tests/valgrind.supp says what is not ours.
+# valgrind.sh: runs the unsafe code (src/infer/runtime) under valgrind: the unit tests of the function table, then
+# loading, a session and runs on each downloaded ONNX Runtime. Takes about two minutes per library.
+# Needs Debian's package valgrind and `scripts/setup.sh test`. tests/valgrind.supp lists errors outside our code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v valgrind > /dev/null || { echo "valgrind is missing: apt-get install valgrind" >&2; exit 1; }
