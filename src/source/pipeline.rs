@@ -1,22 +1,24 @@
-//! One run at a source: builds its pipeline, lets it run, takes it down, on a thread of its own, because a
+//! One run of a pipeline: builds it, lets it run, takes it down, on a thread of its own, because a
 //! broken camera's driver may hold up any of these calls.
 
 use super::{
-    SourceError, SourceOutputs,
     config::{Config, Fps},
     counter,
     describe::{self, Platform},
     devices,
     encoder::{Encoder, Settings, VideoBranch},
-    error::Fault,
+    error::{Fault, SourceError},
+    gst::{lock, named, parse, sink_pad},
     hints,
     images::{self, Feeder},
-    network, pace,
+    network,
+    outputs::SourceOutputs,
+    pace,
     progress::Progress,
     sinks::{self, FrameSink, WhenFull},
     stamps::{Tap, Verdict},
     stillness::{FrozenWatch, MotionWatch},
-    uri::{Pace, SourceUri},
+    uri::{COUNTER, Pace, SourceUri},
 };
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -54,10 +56,10 @@ impl PipelineSpec {
     }
 }
 
-/// What happens in an run, told to the supervisor.
+/// What happens in a run, told to the supervisor.
 #[derive(Debug)]
 pub(super) enum PipelineEvent {
-    /// The pipeline to be built.
+    /// The text of the pipeline that is about to be built.
     Described(String),
     /// The camera has answered.
     Contact,
@@ -80,7 +82,7 @@ pub(super) enum PipelineCommand {
     Close,
 }
 
-/// A running run, as the supervisor holds it.
+/// A run under way, as the supervisor holds it.
 #[derive(Debug)]
 pub(super) struct PipelineRun {
     control: mpsc::Sender<PipelineCommand>,
@@ -171,11 +173,13 @@ impl Job {
         let pace = pipeline.by_name("pace");
         let tap = named::<gst::Element>(pipeline, "tap")?;
         number_at(&tap, pace.as_ref().unwrap_or(&tap), self.spec.tap.clone())?;
-        if matches!(&self.spec.config.uri, SourceUri::Test { pattern } if pattern == counter::NAME) {
+        if matches!(&self.spec.config.uri, SourceUri::Test { pattern } if pattern == COUNTER) {
             counter::paint_at(&sink_pad(&tap)?, self.spec.tap.clone()); // after the numbering
         }
         if let Some(pace) = &pace {
-            pace::keep(pace, &self.spec.config.uri, control)?;
+            pace::keep(pace, &self.spec.config.uri, move || {
+                let _ = control.send(PipelineCommand::Primed); // the thread that reads it may be gone
+            })?;
         }
         let infer = named::<AppSink>(pipeline, "infer")?;
         self.frame_sink().serve(&infer);
@@ -226,29 +230,9 @@ impl Job {
     }
 }
 
-/// The pipeline that `text` describes, not started.
-pub(super) fn parse(text: &str) -> Result<gst::Pipeline, SourceError> {
-    let element = gst::parse::launch(text).map_err(|error| hints::of_parse_error(text, &error))?;
-    let no_pipeline = |_| SourceError::Pipeline { pipeline: text.into(), message: "it is only one element".into() };
-    element.downcast().map_err(no_pipeline)
-}
-
 fn start(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), Fault> {
     // The element at fault says more on the bus, and its message comes first.
     pipeline.set_state(state).map(drop).map_err(|_| Fault::passing("the pipeline does not start"))
-}
-
-pub(super) fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
-    pipeline
-        .by_name(name)
-        .and_then(|element| element.dynamic_cast().ok())
-        .ok_or_else(|| Fault::lasting(format!("the pipeline has no element `{name}` of the right kind")))
-}
-
-pub(super) fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fault> {
-    element
-        .static_pad("sink")
-        .ok_or_else(|| Fault::lasting(format!("the element `{}` has no sink pad", element.as_ref().name())))
 }
 
 /// Passes errors and the end of the stream on; everything else on the bus is dropped.
@@ -260,20 +244,18 @@ fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(PipelineEvent)
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Error(error) => {
-                let missing = missing.lock().ok().and_then(|mut missing| missing.take());
+                let missing = lock(&missing).take();
                 tell(PipelineEvent::Fault(hints::of_bus_error(error, missing.as_deref(), &uri)));
             }
             gst::MessageView::Eos(_) => {
                 let end = message.seqnum();
-                if last_end.lock().is_ok_and(|mut last| last.replace(end) != Some(end)) {
+                if lock(&last_end).replace(end) != Some(end) {
                     tell(PipelineEvent::EndOfStream);
                 }
             }
             gst::MessageView::Element(element) => {
-                if let Some(name) = element.structure().and_then(hints::missing_plugin)
-                    && let Ok(mut missing) = missing.lock()
-                {
-                    *missing = Some(name);
+                if let Some(name) = element.structure().and_then(hints::missing_plugin) {
+                    *lock(&missing) = Some(name);
                 }
             }
             _ => {}

@@ -1,5 +1,6 @@
 //! Numbers and times of frames, given once before the branches part and found again behind each of them.
 
+use super::gst::lock;
 use crate::frame::Stamp;
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -130,7 +131,7 @@ impl Tap {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
