@@ -2,7 +2,7 @@
 
 use super::{
     auto::choose_auto,
-    config::{Config, Fps, VideoCodec},
+    config::{Config, VideoCodec},
     describe::{self, Platform},
     devices::{self, Bus},
     encoder::Encoder,
@@ -47,7 +47,7 @@ pub fn spawn(config: Config, input: Size, outputs: SourceOutputs) -> Result<Hand
     gst::initialise()?;
     let config = resolved(config);
     check(&config)?;
-    let tap = Arc::new(Tap::new(outputs.status.borrow().frames, config.fps.map(Fps::interval)));
+    let tap = Arc::new(Tap::new(outputs.status.borrow().frames));
     let platform = Platform::detect();
     let encoder = choose_encoder(&config, platform);
     outputs.video.set_offer(match &encoder {
