@@ -35,7 +35,7 @@ fn choose(cameras: &[Camera], footage: Option<&Path>) -> (SourceUri, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::devices::tests::{USB, VI, state_machine};
+    use crate::source::devices::tests::{USB, VI, machine};
 
     #[test]
     fn csi_comes_before_usb_before_footage_before_the_test_picture() {
@@ -52,7 +52,7 @@ mod tests {
             (vec![(3, "HD Pro Webcam C920", 1, USB)], None, "test://smpte"),
             (vec![], Some(Path::new("/nowhere.avi")), "test://smpte"),
         ] {
-            let (uri, why) = choose(&cameras(state_machine(&nodes).path()), footage);
+            let (uri, why) = choose(&cameras(machine(&nodes).path()), footage);
             assert_eq!(uri.to_string(), want, "{why}");
         }
     }

@@ -10,9 +10,9 @@ use std::{fmt, path::PathBuf, time::Duration};
 pub struct Config {
     /// Where the pictures come from.
     pub uri: SourceUri,
-    /// The size to capture at; for cameras of this state_machine and test pictures only.
+    /// The size to capture at; for cameras of this machine and test pictures only.
     pub size: Option<Size>,
-    /// At most this many frames a second are taken; a camera of this state_machine is also asked for this rate.
+    /// At most this many frames a second are taken; a camera of this machine is also asked for this rate.
     pub fps: Option<Fps>,
     /// How the picture is turned.
     pub flip: Flip,
@@ -219,7 +219,7 @@ pub struct Timeouts {
     /// The time without a frame after which it is begun anew, in milliseconds; never less than four frames' time.
     pub stall_ms: u32,
     /// The time with the very same pixels after which it is begun anew, in milliseconds; 0 never. Where it is not
-    /// said: 30 s for cameras of this state_machine, whose pictures always have noise, 2 min for network cameras, never
+    /// said: 30 s for cameras of this machine, whose pictures always have noise, 2 min for network cameras, never
     /// for all else.
     pub frozen_ms: Option<u32>,
 }
@@ -264,7 +264,7 @@ pub struct VideoOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VideoCodec {
-    /// H.264, where this state_machine has an encoder.
+    /// H.264, where this machine has an encoder.
     #[default]
     Auto,
     /// None.

@@ -10,7 +10,7 @@
 //!   └────────────────────────────┘
 //! ```
 
-use super::stamps::Tap;
+use super::{gst::lock, stamps::Tap};
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use std::{
@@ -20,8 +20,6 @@ use std::{
 
 /// The pattern of `videotestsrc` on which it is painted; without colour, so that drawn boxes stand out.
 pub(super) const GROUND: &str = "gradient";
-/// The pattern's name in `test://counter`.
-pub(super) const NAME: &str = "counter";
 
 const BITS: u32 = 16;
 /// Brightness (BT.601 luma) of what is set and what is not.
@@ -54,7 +52,7 @@ const FONT: [u16; 10] = [
 pub(super) fn paint_at(pad: &gst::Pad, tap: Arc<Tap>) {
     let form: Mutex<Option<VideoInfo>> = Mutex::default();
     pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, probe| {
-        let Ok(mut form) = form.lock() else { return gst::PadProbeReturn::Ok };
+        let mut form = lock(&form);
         if let Some(gst::EventView::Caps(caps)) = probe.event().map(|event| event.view()) {
             *form = VideoInfo::from_caps(caps.caps()).ok();
         } else if let (Some(form), Some(buffer)) = (&*form, probe.buffer_mut()) {

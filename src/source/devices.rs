@@ -1,8 +1,8 @@
-//! The cameras of this state_machine, as the kernel lists them, and what each can send.
+//! The cameras of this machine, as the kernel lists them, and what each can send.
 
 use super::{
-    SourceError,
     config::{Config, Fps, UsbFormat},
+    error::SourceError,
     uri::UsbDevice,
 };
 use detector::geometry::Size;
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A camera of this state_machine.
+/// A camera of this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Camera {
     /// The device file; the one that stays the same when it is plugged in again, where there is one.
@@ -214,8 +214,8 @@ pub(super) mod tests {
     pub const USB: &str = "sys/devices/70090000.xusb/usb1/1-2/1-2:1.0";
     pub const VI: &str = "sys/devices/50000000.host1x/54080000.vi";
 
-    /// A state_machine's files: video nodes of (number, name, index, device folder); number 2 has a name in by-id.
-    pub fn state_machine(nodes: &[(u32, &str, u32, &str)]) -> tempfile::TempDir {
+    /// A machine's files: video nodes of (number, name, index, device folder); number 2 has a name in by-id.
+    pub fn machine(nodes: &[(u32, &str, u32, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let links = root.path().join("dev/v4l/by-id");
         fs::create_dir_all(&links).unwrap();

@@ -1,6 +1,9 @@
 //! Pictures from files, fed into a pipeline one after the other.
 
-use super::{SourceError, error::Fault, uri::AtEnd};
+use super::{
+    error::{Fault, SourceError},
+    uri::AtEnd,
+};
 use gstreamer as gst;
 use gstreamer_app::{AppSrc, AppSrcCallbacks};
 use gstreamer_video::{VideoFormat, VideoInfo};

@@ -1,15 +1,16 @@
-//! The cameras of this state_machine, for whoever writes a configuration: what to write, and what each can send.
+//! The cameras of this machine, for whoever writes a configuration: what to write, and what each can send.
 
 use super::{
-    SourceError,
     devices::{self, Bus, Camera, Encoding},
+    error::SourceError,
+    gst::initialise,
     uri::{SourceUri, UsbDevice},
 };
 use detector::geometry::Size;
 use serde::Serialize;
 use std::{fmt, fs, io, path::Path};
 
-/// A camera of this state_machine, as `sightd doctor cameras` shows it.
+/// A camera of this machine, as `sightd doctor cameras` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CameraListing {
     /// The driver's name for it.
@@ -43,7 +44,7 @@ pub struct ListedMode {
 /// # Errors
 /// When GStreamer cannot be used.
 pub fn list_cameras() -> Result<Vec<CameraListing>, SourceError> {
-    super::initialise()?;
+    initialise()?;
     Ok(listings(&devices::cameras(Path::new("/"))))
 }
 
@@ -124,11 +125,11 @@ impl fmt::Display for ListedMode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::devices::tests::{USB, VI, state_machine};
+    use crate::source::devices::tests::{USB, VI, machine};
 
     #[test]
     fn cameras_are_listed_with_what_to_write() {
-        let root = state_machine(&[
+        let root = machine(&[
             (0, "vi-output, imx219 7-0010", 0, VI),
             (1, "vi-output, ov5693 8-0010", 0, VI),
             (2, "HD Pro Webcam C920", 0, USB),

@@ -1,4 +1,4 @@
-//! Sources: cameras, files and test pictures through GStreamer; the only room that knows it.
+//! Sources: cameras, files and test pictures through GStreamer; the only module that knows it.
 //!
 //! ```text
 //!              one thread for each camera                one for each run
@@ -6,7 +6,7 @@
 //!                 ▲                                         │ streaming threads of GStreamer
 //!                 └──── first frame, end, fault, closed ────┤
 //!                                                           ▼
-//!             source ─▶ [pace] ─▶ tap (number, time) ─┬─▶ scale ─▶ infer ─────────────▶ latest_frames
+//!             source ─▶ [pace] ─▶ tap (number, time) ─┬─▶ scale ─▶ infer ─────────────▶ latest frames
 //!                                                     ├─▶ gate (someone watches?) ─▶ JPEG ─▶ pictures
 //!                                                     └─▶ gate ─▶ encoder, a pipeline of its own ─▶ video
 //! ```
@@ -21,11 +21,15 @@ mod describe;
 mod devices;
 mod encoder;
 mod error;
+mod gates;
+mod gst;
+mod handle;
 mod hints;
 mod images;
 mod listing;
 mod needs;
 mod network;
+mod outputs;
 mod pace;
 mod pipeline;
 mod progress;
@@ -44,230 +48,8 @@ pub use config::{
 };
 pub use devices::Encoding;
 pub use error::SourceError;
+pub use handle::{Handle, spawn};
 pub use listing::{CameraListing, ListedMode, list_cameras};
 pub use needs::{MissingElement, gstreamer_version, missing_device, missing_elements, video_encoder};
+pub use outputs::SourceOutputs;
 pub use uri::{AtEnd, BadUri, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice};
-
-use crate::{
-    camera::{CameraName, CameraStatus},
-    latest_frames,
-    pictures::Pictures,
-    video::{Offer, Video},
-};
-use describe::Platform;
-use detector::geometry::Size;
-use devices::Bus;
-use encoder::Encoder;
-use pipeline::PipelineSpec;
-use stamps::Tap;
-use state_machine::{CameraStateMachine, Driver, Ending, Limits};
-use std::{
-    fs,
-    hash::{BuildHasher, Hasher, RandomState},
-    path::Path,
-    sync::{Arc, mpsc},
-    thread,
-    time::{Duration, Instant},
-};
-use supervisor::{Signal, Supervisor};
-use tokio::sync::watch;
-
-/// How long a camera on the network may take to answer.
-const CONTACT: Duration = Duration::from_secs(2);
-
-/// Where a camera's frames, pictures and state go.
-#[derive(Debug)]
-pub struct SourceOutputs {
-    /// The camera's name.
-    pub camera: CameraName,
-    /// Small pixels for the model.
-    pub frames: latest_frames::Sender,
-    /// JPEG pictures, encoded while someone watches.
-    pub pictures: Arc<Pictures>,
-    /// H.264, encoded while someone watches.
-    pub video: Arc<Video>,
-    /// What the API says of the camera. Frame numbers go on from the `frames` in it.
-    pub status: watch::Sender<CameraStatus>,
-}
-
-/// A running source; dropping it stops the source without waiting.
-#[derive(Debug)]
-pub struct Handle {
-    camera: CameraName,
-    signals: mpsc::Sender<Signal>,
-    done: mpsc::Receiver<()>,
-}
-
-/// Starts the source of one camera, with pixels of the model's `input` size.
-///
-/// Returns as soon as its thread runs; whether pictures come is in the outputs's status.
-///
-/// # Errors
-/// What can be known before the pipeline runs: a missing file, an option that does not fit, GStreamer missing.
-/// [`SourceError::is_config`] tells whether trying again can help.
-pub fn spawn(config: Config, input: Size, outputs: SourceOutputs) -> Result<Handle, SourceError> {
-    initialise()?;
-    let config = resolved(config);
-    check(&config)?;
-    let tap = Arc::new(Tap::new(outputs.status.borrow().frames, config.fps.map(Fps::interval)));
-    let platform = Platform::detect();
-    let encoder = choose_encoder(&config, platform);
-    outputs.video.set_offer(match &encoder {
-        Ok(encoder) => Offer::H264 { encoder: encoder.element() },
-        Err(why) => Offer::None(why.clone()),
-    });
-    let spec = Arc::new(PipelineSpec { frozen: frozen(&config), platform, encoder: encoder.ok(), input, tap, config });
-    // What can be said of the pipeline now is checked now; a USB camera may be plugged in later.
-    if !matches!(spec.config.uri, SourceUri::Usb(_)) {
-        pipeline::parse(&spec.text()?)?;
-    }
-    let limits = limits(&spec);
-    outputs.status.send_modify(|status| {
-        status.source = spec.config.uri.to_string();
-        status.stall_after = limits.stall;
-    });
-    let (ending, driver) = (Ending::of(&spec.config.uri), driver(&spec.config.uri));
-    let state_machine = CameraStateMachine::new(limits, ending, driver, jitter, Instant::now());
-    let camera = outputs.camera.clone();
-    let (signals, inbox) = mpsc::channel();
-    let (finished, done) = mpsc::channel();
-    let supervisor = Supervisor::new(spec, outputs, state_machine, signals.clone(), inbox);
-    thread::Builder::new()
-        .name(supervisor::thread_name("cam", camera.as_str()))
-        .spawn(move || {
-            let _finished = finished; // dropped when the thread ends, also by a panic
-            supervisor.run();
-        })
-        .map_err(|error| SourceError::Thread { camera: camera.to_string(), error })?;
-    Ok(Handle { camera, signals, done })
-}
-
-impl Handle {
-    /// Switches the camera on, and tries again one that has failed or ended.
-    pub fn enable(&self) {
-        let _ = self.signals.send(Signal::Enable);
-    }
-
-    /// Switches the camera off.
-    pub fn disable(&self) {
-        let _ = self.signals.send(Signal::Disable);
-    }
-
-    /// Tells the source to stop, without waiting for it: to stop many at once, tell all, then [`Handle::stop`] each.
-    pub fn begin_stop(&self) {
-        let _ = self.signals.send(Signal::Stop);
-    }
-
-    /// Stops the source and waits until its pipeline is down, at most until `deadline`.
-    ///
-    /// # Errors
-    /// [`SourceError::StopLate`] when a driver holds it up; its threads are left behind.
-    pub fn stop(self, deadline: Instant) -> Result<(), SourceError> {
-        self.begin_stop();
-        match self.done.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(SourceError::StopLate { camera: self.camera.to_string() }),
-            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => Ok(()),
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.begin_stop();
-    }
-}
-
-fn initialise() -> Result<(), SourceError> {
-    gstreamer::init().map_err(|error| SourceError::GStreamer(error.to_string()))
-}
-
-/// `config` with `auto` replaced by what there is.
-fn resolved(mut config: Config) -> Config {
-    if config.uri == SourceUri::Auto {
-        let (uri, why) = choose_auto(None);
-        tracing::info!(source = %uri, "{why}");
-        config.uri = uri;
-    }
-    config
-}
-
-/// Everything that can be known to be wrong before the pipeline is built.
-fn check(config: &Config) -> Result<(), SourceError> {
-    describe::check_options(config)?;
-    if let Some(path) = &config.network.password_file {
-        network::password_in(path)?;
-    }
-    match &config.uri {
-        SourceUri::File { path, .. } => check_video(path),
-        SourceUri::Images { path, .. } => images::files(path).map(drop),
-        SourceUri::Csi { .. } if !hints::has_element("nvarguscamerasrc") => {
-            Err(hints::missing_element("nvarguscamerasrc"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What encodes the live video, or why there is none.
-fn choose_encoder(config: &Config, platform: Platform) -> Result<Encoder, String> {
-    if config.video.codec == VideoCodec::Off {
-        return Err("the configuration switches it off (video.codec)".into());
-    }
-    if matches!(config.uri, SourceUri::Images { .. }) {
-        return Err("a folder of pictures is no video: each may be of another size".into());
-    }
-    Encoder::choose(platform)
-}
-
-fn check_video(path: &Path) -> Result<(), SourceError> {
-    let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
-    let unfit = |problem| SourceError::Unfit { path: path.into(), problem };
-    let about = fs::metadata(path).map_err(unreadable)?;
-    if about.is_dir() {
-        return Err(unfit("is a folder; name a video file, or use images:// for a folder of pictures"));
-    }
-    fs::File::open(path).map_err(unreadable)?;
-    if about.is_file() && about.len() == 0 {
-        return Err(unfit("is empty (0 bytes); name a video file"));
-    }
-    Ok(())
-}
-
-fn limits(spec: &PipelineSpec) -> Limits {
-    let config = &spec.config;
-    let interval = match (config.fps, &config.uri) {
-        (Some(fps), _) => fps.interval(),
-        (None, SourceUri::Images { .. }) => images::INTERVAL,
-        (None, _) => Duration::ZERO,
-    };
-    Limits {
-        contact: matches!(config.uri, SourceUri::Rtsp(_) | SourceUri::Http(_)).then_some(CONTACT),
-        stall: Duration::from_millis(config.timeouts.stall_ms.into()).max(interval * 4),
-        frozen: spec.frozen,
-        ..Limits::default()
-    }
-}
-
-/// How long the pixels may stay the same, where they may not for ever.
-fn frozen(config: &Config) -> Option<Duration> {
-    let usual = match config.uri {
-        SourceUri::Csi { .. } | SourceUri::Usb(_) => 30_000,
-        SourceUri::Rtsp(_) | SourceUri::Http(_) => 120_000,
-        _ => 0,
-    };
-    match config.timeouts.frozen_ms.unwrap_or(usual) {
-        0 => None,
-        limit => Some(Duration::from_millis(limit.into())),
-    }
-}
-
-/// A CSI camera that is there, but gives nothing, is a matter of Argus; without one, a new process would not help.
-fn driver(uri: &SourceUri) -> Driver {
-    let is_there = || devices::cameras(Path::new("/")).iter().any(|camera| camera.bus == Bus::Csi);
-    if matches!(uri, SourceUri::Csi { .. }) && is_there() { Driver::PerProcess } else { Driver::PerPipeline }
-}
-
-/// 0.75 to 1.0, different at each call.
-fn jitter() -> f64 {
-    let random = RandomState::new().build_hasher().finish();
-    0.75 + 0.25 * (random >> 11) as f64 / (1u64 << 53) as f64
-}

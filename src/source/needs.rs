@@ -1,11 +1,11 @@
-//! What a source needs of the state_machine: the device or file behind its address, and GStreamer's elements.
+//! What a source needs of the machine: the device or file behind its address, and GStreamer's elements.
 
 use super::{
-    SourceError,
     describe::Platform,
     devices::{self, Bus},
     encoder::Encoder,
-    hints,
+    error::SourceError,
+    gst::{has_element, initialise, package},
     uri::{SourceUri, UsbDevice},
 };
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ const JETSON: &[&str] = &["nvvidconv", "nvv4l2decoder", "nvjpegenc"];
 /// # Errors
 /// When it cannot be used.
 pub fn gstreamer_version() -> Result<String, SourceError> {
-    super::initialise()?;
+    initialise()?;
     Ok(gstreamer::version_string().into())
 }
 
@@ -41,13 +41,13 @@ pub fn missing_elements<'a>(
     sources: impl Iterator<Item = &'a SourceUri>,
     on_jetson: bool,
 ) -> Result<Vec<MissingElement>, SourceError> {
-    super::initialise()?;
+    initialise()?;
     let jetson = if on_jetson { JETSON } else { &[] };
     let mut elements: Vec<_> = ALWAYS.iter().chain(jetson).chain(sources.flat_map(elements_of)).copied().collect();
     elements.sort_unstable();
     elements.dedup();
-    elements.retain(|element| !hints::has_element(element));
-    Ok(elements.iter().map(|&element| MissingElement { element, package: hints::package(element) }).collect())
+    elements.retain(|element| !has_element(element));
+    Ok(elements.iter().map(|&element| MissingElement { element, package: package(element) }).collect())
 }
 
 /// The element that encodes live video here.
@@ -55,7 +55,7 @@ pub fn missing_elements<'a>(
 /// # Errors
 /// What is missing for it, in words. Cameras work without.
 pub fn video_encoder() -> Result<&'static str, String> {
-    super::initialise().map_err(|error| error.to_string())?;
+    initialise().map_err(|error| error.to_string())?;
     Encoder::choose(Platform::detect()).map(Encoder::element)
 }
 
@@ -70,7 +70,7 @@ fn elements_of(uri: &SourceUri) -> &'static [&'static str] {
     }
 }
 
-/// What `uri` names and the state_machine below `root` (`/`, or a fake one) does not have, in words; none when it is there,
+/// What `uri` names and the machine below `root` (`/`, or a fake one) does not have, in words; none when it is there,
 /// or can only be told by trying.
 pub fn missing_device(uri: &SourceUri, root: &Path) -> Option<String> {
     let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));

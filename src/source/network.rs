@@ -1,11 +1,10 @@
 //! What network cameras need beyond the text of their pipeline: the real address, user and password, which are in
-//! no text that is shown, and an eye on whether they answer.
+//! no text that is shown, and a call when they answer.
 
 use super::{
-    SourceError,
     config::Config,
-    error::Fault,
-    pipeline::named,
+    error::{Fault, SourceError},
+    gst::named,
     uri::{NetworkAddress, SourceUri},
 };
 use gstreamer::{self as gst, prelude::*};

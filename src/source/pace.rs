@@ -2,33 +2,36 @@
 
 use super::{
     error::Fault,
-    pipeline::{PipelineCommand, named, sink_pad},
+    gst::{lock, named, sink_pad},
     uri::{AtEnd, Pace, SourceUri},
 };
 use gstreamer::{self as gst, prelude::*};
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
-    mpsc,
 };
 
-/// Says when the first buffer waits before the pace-maker; sets its speed; and after each rewinding lets the first
+/// Calls `primed` when the first buffer waits before the pace-maker; sets its speed; and after each rewinding lets the first
 /// buffer come due when the last frame's time is over, or at once if it comes later than that.
-pub(super) fn keep(pace: &gst::Element, uri: &SourceUri, control: mpsc::Sender<PipelineCommand>) -> Result<(), Fault> {
+pub(super) fn keep(
+    pace: &gst::Element,
+    uri: &SourceUri,
+    primed: impl Fn() + Send + Sync + 'static,
+) -> Result<(), Fault> {
     let speed = match uri {
         SourceUri::File { pace: Pace::Times(speed), .. } => *speed,
         _ => 1.0,
     };
     let rewinds = matches!(uri, SourceUri::File { end: AtEnd::Loop, .. });
-    let primed = AtomicBool::new(false);
+    let is_primed = AtomicBool::new(false);
     let rewinder: Mutex<Rewinder> = Mutex::default();
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
     let keeper = pace.downgrade();
     sink_pad(pace)?.add_probe(kinds, move |_, info| {
-        let Ok(mut rewinder) = rewinder.lock() else { return gst::PadProbeReturn::Ok };
+        let mut rewinder = lock(&rewinder);
         if let Some(buffer) = info.buffer() {
-            if !primed.swap(true, Ordering::Relaxed) {
-                let _ = control.send(PipelineCommand::Primed);
+            if !is_primed.swap(true, Ordering::Relaxed) {
+                primed();
             }
             if rewinds && let Some(keeper) = keeper.upgrade() {
                 rewinder.buffer(&keeper, buffer);

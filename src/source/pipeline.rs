@@ -1,22 +1,25 @@
-//! One run at a source: builds its pipeline, lets it run, takes it down, on a thread of its own, because a
+//! One run of a pipeline: builds it, lets it run, takes it down, on a thread of its own, because a
 //! broken camera's driver may hold up any of these calls.
 
 use super::{
-    SourceError, SourceOutputs,
     config::{Config, Fps},
     counter,
     describe::{self, Platform},
     devices,
     encoder::{Encoder, Settings, VideoBranch},
-    error::Fault,
+    error::{Fault, SourceError},
+    gates,
+    gst::{lock, named, parse, sink_pad},
     hints,
     images::{self, Feeder},
-    network, pace,
+    network,
+    outputs::SourceOutputs,
+    pace,
     progress::Progress,
     sinks::{self, FrameSink, WhenFull},
-    stamps::{Tap, Verdict},
+    stamps::Tap,
     stillness::{FrozenWatch, MotionWatch},
-    uri::{Pace, SourceUri},
+    uri::{COUNTER, Pace, SourceUri},
 };
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -54,10 +57,10 @@ impl PipelineSpec {
     }
 }
 
-/// What happens in an run, told to the supervisor.
+/// What happens in a run, told to the supervisor.
 #[derive(Debug)]
 pub(super) enum PipelineEvent {
-    /// The pipeline to be built.
+    /// The text of the pipeline that is about to be built.
     Described(String),
     /// The camera has answered.
     Contact,
@@ -80,7 +83,7 @@ pub(super) enum PipelineCommand {
     Close,
 }
 
-/// A running run, as the supervisor holds it.
+/// A run under way, as the supervisor holds it.
 #[derive(Debug)]
 pub(super) struct PipelineRun {
     control: mpsc::Sender<PipelineCommand>,
@@ -170,23 +173,29 @@ impl Job {
     ) -> Result<(), Fault> {
         let pace = pipeline.by_name("pace");
         let tap = named::<gst::Element>(pipeline, "tap")?;
-        number_at(&tap, pace.as_ref().unwrap_or(&tap), self.spec.tap.clone())?;
-        if matches!(&self.spec.config.uri, SourceUri::Test { pattern } if pattern == counter::NAME) {
+        let keeper = pace.as_ref().unwrap_or(&tap);
+        if let Some(fps) = self.spec.config.fps {
+            gates::limit(pipeline, "limit", keeper, fps)?;
+        }
+        number_at(&tap, keeper, self.spec.tap.clone())?;
+        if matches!(&self.spec.config.uri, SourceUri::Test { pattern } if pattern == COUNTER) {
             counter::paint_at(&sink_pad(&tap)?, self.spec.tap.clone()); // after the numbering
         }
         if let Some(pace) = &pace {
-            pace::keep(pace, &self.spec.config.uri, control)?;
+            pace::keep(pace, &self.spec.config.uri, move || {
+                let _ = control.send(PipelineCommand::Primed); // the thread that reads it may be gone
+            })?;
         }
         let infer = named::<AppSink>(pipeline, "infer")?;
         self.frame_sink().serve(&infer);
         tell_first_buffer(&infer, move || tell(PipelineEvent::FirstFrame))?;
         sinks::deliver_pictures(&named(pipeline, "pictures")?, self.spec.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
-        keep_gate(pipeline, "gate", move || pictures.wanted())?;
+        gates::keep(pipeline, "gate", move || pictures.wanted())?;
         if let Some(video) = &self.video {
             video.clone().serve(&named(pipeline, "video")?);
             let video = video.clone();
-            keep_gate(pipeline, "video-gate", move || video.wants_frames())?;
+            gates::keep(pipeline, "video-gate", move || video.wants_frames())?;
         }
         if let SourceUri::Images { path, end } = &self.spec.config.uri {
             let interval = self.spec.config.fps.map_or(images::INTERVAL, Fps::interval);
@@ -226,29 +235,9 @@ impl Job {
     }
 }
 
-/// The pipeline that `text` describes, not started.
-pub(super) fn parse(text: &str) -> Result<gst::Pipeline, SourceError> {
-    let element = gst::parse::launch(text).map_err(|error| hints::of_parse_error(text, &error))?;
-    let no_pipeline = |_| SourceError::Pipeline { pipeline: text.into(), message: "it is only one element".into() };
-    element.downcast().map_err(no_pipeline)
-}
-
 fn start(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), Fault> {
     // The element at fault says more on the bus, and its message comes first.
     pipeline.set_state(state).map(drop).map_err(|_| Fault::passing("the pipeline does not start"))
-}
-
-pub(super) fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
-    pipeline
-        .by_name(name)
-        .and_then(|element| element.dynamic_cast().ok())
-        .ok_or_else(|| Fault::lasting(format!("the pipeline has no element `{name}` of the right kind")))
-}
-
-pub(super) fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fault> {
-    element
-        .static_pad("sink")
-        .ok_or_else(|| Fault::lasting(format!("the element `{}` has no sink pad", element.as_ref().name())))
 }
 
 /// Passes errors and the end of the stream on; everything else on the bus is dropped.
@@ -260,20 +249,18 @@ fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(PipelineEvent)
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Error(error) => {
-                let missing = missing.lock().ok().and_then(|mut missing| missing.take());
+                let missing = lock(&missing).take();
                 tell(PipelineEvent::Fault(hints::of_bus_error(error, missing.as_deref(), &uri)));
             }
             gst::MessageView::Eos(_) => {
                 let end = message.seqnum();
-                if last_end.lock().is_ok_and(|mut last| last.replace(end) != Some(end)) {
+                if lock(&last_end).replace(end) != Some(end) {
                     tell(PipelineEvent::EndOfStream);
                 }
             }
             gst::MessageView::Element(element) => {
-                if let Some(name) = element.structure().and_then(hints::missing_plugin)
-                    && let Ok(mut missing) = missing.lock()
-                {
-                    *missing = Some(name);
+                if let Some(name) = element.structure().and_then(hints::missing_plugin) {
+                    *lock(&missing) = Some(name);
                 }
             }
             _ => {}
@@ -288,34 +275,12 @@ fn number_at(tee: &gst::Element, keeper: &gst::Element, tap: Arc<Tap>) -> Result
     sink_pad(tee)?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(event) = info.event() {
             tap.event(event);
-        } else if let (Some(keeper), Some(buffer)) = (keeper.upgrade(), info.buffer_mut())
-            && tap.buffer(&keeper, buffer) == Verdict::TooSoon
-        {
-            return drop_buffer(info);
+        } else if let (Some(keeper), Some(buffer)) = (keeper.upgrade(), info.buffer_mut()) {
+            tap.buffer(&keeper, buffer);
         }
         gst::PadProbeReturn::Ok
     });
     Ok(())
-}
-
-/// Lets frames into the queue `name` only while `is_open`.
-fn keep_gate(
-    pipeline: &gst::Pipeline,
-    name: &str,
-    is_open: impl Fn() -> bool + Send + Sync + 'static,
-) -> Result<(), Fault> {
-    sink_pad(&named::<gst::Element>(pipeline, name)?)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if is_open() { gst::PadProbeReturn::Ok } else { drop_buffer(info) }
-    });
-    Ok(())
-}
-
-/// Ends a buffer's way in a probe. `PadProbeReturn::Drop` would do the same, but with it GStreamer 1.22 complains of
-/// a null pointer for each buffer, because the binding has dropped the buffer already.
-fn drop_buffer(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
-    info.take_buffer();
-    info.flow_res = Ok(gst::FlowSuccess::Ok);
-    gst::PadProbeReturn::Handled
 }
 
 /// Calls `then` once, when the first buffer reaches `sink`.

@@ -1,9 +1,10 @@
 //! What the supervisor sees of a running pipeline without asking it: when frames came.
 
+use super::gst::lock;
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -52,7 +53,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, FrameTimes> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 

@@ -1,6 +1,11 @@
 //! The live path's scaler by itself: one picture in, the model's pixels out, through the same elements.
 
-use super::{SourceError, describe, hints, sinks};
+use super::{
+    describe,
+    error::SourceError,
+    gst::{initialise, parse_error},
+    sinks,
+};
 use bytes::Bytes;
 use detector::{geometry::Size, pixels::Pixels};
 use gstreamer::{self as gst, prelude::*};
@@ -74,7 +79,7 @@ impl Scaler {
     /// # Errors
     /// When GStreamer cannot be used here.
     pub fn new(output: Size) -> Result<Self, ScaleError> {
-        super::initialise()?;
+        initialise()?;
         Ok(Self { output, raw: None, jpeg: None })
     }
 
@@ -176,8 +181,7 @@ struct ScalePipeline {
 impl ScalePipeline {
     fn new(text: &str) -> Result<Self, SourceError> {
         let refused = |message: &str| SourceError::Pipeline { pipeline: text.into(), message: message.into() };
-        let elements =
-            gst::parse::bin_from_description(text, true).map_err(|error| hints::of_parse_error(text, &error))?;
+        let elements = gst::parse::bin_from_description(text, true).map_err(|error| parse_error(text, &error))?;
         let sink = elements.by_name("sink").and_then(|sink| sink.downcast().ok());
         let (sink, entry) = sink.zip(elements.static_pad("sink")).ok_or_else(|| refused("it has no ends"))?;
         let pipeline = gst::Pipeline::new();

@@ -1,4 +1,4 @@
-//! The two ends of a pipeline: small pixels for the latest_frames, and JPEG pictures for those who watch.
+//! The two ends of a pipeline: small pixels for the engine, and JPEG pictures for those who watch.
 
 use super::{
     progress::Progress,

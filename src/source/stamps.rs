@@ -1,5 +1,6 @@
 //! Numbers and times of frames, given once before the branches part and found again behind each of them.
 
+use super::gst::lock;
 use crate::frame::Stamp;
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -21,7 +22,6 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Tap {
     seq: AtomicU64,
-    interval: Option<gst::ClockTime>,
     state: Mutex<State>,
 }
 
@@ -30,25 +30,13 @@ struct State {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     size: Option<Size>,
     last_pts: Option<gst::ClockTime>,
-    /// Running time before which no frame is taken: the frame-rate limit.
-    not_before: Option<gst::ClockTime>,
     stamps: VecDeque<(gst::ClockTime, Stamp, Size)>,
 }
 
-/// What became of a buffer at the tap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was numbered and goes on.
-    Taken,
-    /// It came sooner than the frame-rate limit allows.
-    TooSoon,
-}
-
 impl Tap {
-    /// A tap that counts on from `seq`, and lets one frame through each `interval`.
-    pub fn new(seq: u64, interval: Option<Duration>) -> Self {
-        let interval = interval.and_then(|interval| gst::ClockTime::try_from(interval).ok());
-        Self { seq: AtomicU64::new(seq), interval, state: Mutex::default() }
+    /// A tap that counts on from `seq`.
+    pub fn new(seq: u64) -> Self {
+        Self { seq: AtomicU64::new(seq), state: Mutex::default() }
     }
 
     /// The number of the newest frame: how many there have been.
@@ -86,7 +74,6 @@ impl Tap {
                 let mut state = self.lock();
                 state.segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
                 state.last_pts = None;
-                state.not_before = None;
             }
             _ => {}
         }
@@ -94,7 +81,7 @@ impl Tap {
 
     /// Numbers a buffer that passes at `keeper`, whose clock and base time say when it came due. A buffer without a
     /// presentation time, or with that of the one before it, gets one, because the branches know frames by it.
-    pub fn buffer(&self, keeper: &gst::Element, buffer: &mut gst::Buffer) -> Verdict {
+    pub fn buffer(&self, keeper: &gst::Element, buffer: &mut gst::Buffer) {
         let mut state = self.lock();
         let now = keeper.clock().map(|clock| clock.time());
         let since_base = now.zip(keeper.base_time()).map(|(now, base)| now.saturating_sub(base));
@@ -104,16 +91,6 @@ impl Tap {
             (None, last) => since_base.or(last.map(|last| last + gst::ClockTime::NSECOND)).unwrap_or_default(),
         };
         let running = state.segment.as_ref().map_or(Some(pts), |segment| segment.to_running_time(pts));
-        if let Some(interval) = self.interval
-            && let Some(running) = running
-        {
-            // A little early is on time: cameras jitter.
-            if state.not_before.is_some_and(|from| running + interval / 8 < from) {
-                return Verdict::TooSoon;
-            }
-            let from = state.not_before.unwrap_or(running);
-            state.not_before = Some(if running > from + interval { running } else { from } + interval);
-        }
         if buffer.pts() != Some(pts) {
             buffer.make_mut().set_pts(pts);
         }
@@ -126,11 +103,10 @@ impl Tap {
         if let Some(size) = state.size {
             state.stamps.push_back((pts, stamp, size));
         }
-        Verdict::Taken
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Pictures that do not change: of a camera that hangs, to the pixel; of a scene where nothing moves, by eye.
+//! Pictures that do not change: of a camera that hangs, to the pixel; of a scene where nothing moves, within a tolerance.
 
 use super::config::MotionGate;
 use crate::frame::Motion;
@@ -25,9 +25,9 @@ impl FrozenWatch {
 /// Goes on from `sum` over `bytes`, eight at a time: a multiplication and a rotation each, as in FxHash.
 fn digest(sum: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let action = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let sum = words.iter().fold(sum, |sum, word| action(sum, u64::from_le_bytes(*word)));
-    rest.iter().fold(sum, |sum, byte| action(sum, u64::from(*byte)))
+    let step = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let sum = words.iter().fold(sum, |sum, word| step(sum, u64::from_le_bytes(*word)));
+    rest.iter().fold(sum, |sum, byte| step(sum, u64::from(*byte)))
 }
 
 /// Tells whether anything moves in a scene: compares the means of 32x32 blocks with those of the last picture that

@@ -1,7 +1,10 @@
-//! The thread that looks after one camera: runs its [`CameraStateMachine`], takes the steps it asks for, publishes its state.
+//! The thread that looks after one camera: runs its [`CameraStateMachine`], takes the actions it asks
+//! for, publishes its state.
 
 use super::{
-    SourceOutputs,
+    error::Fault,
+    gst::thread_name,
+    outputs::SourceOutputs,
     pipeline::{PipelineEvent, PipelineRun, PipelineSpec},
     progress::{FrameTimes, Rate},
     state_machine::{Action, CameraStateMachine, Input},
@@ -23,10 +26,6 @@ const REPORT: Duration = Duration::from_millis(500);
 pub(super) enum Signal {
     /// Something happened in the run of this number.
     PipelineRun(u64, PipelineEvent),
-    /// The owner wants the camera on.
-    Enable,
-    /// The owner wants the camera off.
-    Disable,
     /// The owner wants it gone.
     Stop,
 }
@@ -37,7 +36,7 @@ pub(super) struct Supervisor {
     outputs: SourceOutputs,
     state_machine: CameraStateMachine,
     signals: mpsc::Receiver<Signal>,
-    /// For the attempts; weak in spirit: the owner's handle decides when to stop.
+    /// Cloned for each run. As it keeps the channel open, only [`Signal::Stop`] ends the thread.
     tell: mpsc::Sender<Signal>,
     run: Option<PipelineRun>,
     /// The number of the run, and its pipeline.
@@ -76,8 +75,6 @@ impl Supervisor {
         loop {
             match self.signals.recv_timeout(TICK) {
                 Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Ok(Signal::Enable) => self.feed(Input::Enable),
-                Ok(Signal::Disable) => self.feed(Input::Disable),
                 Ok(Signal::PipelineRun(number, PipelineEvent::Described(text))) if number == self.number => {
                     tracing::info!(camera = %self.outputs.camera, pipeline = %text, "starting");
                     self.text = text;
@@ -106,7 +103,7 @@ impl Supervisor {
         self.run.as_ref().map(|run| run.progress.seen()).unwrap_or_default()
     }
 
-    /// Gives `input` to the state_machine, takes its action, and tells everyone when the state has changed.
+    /// Gives `input` to the state machine, takes its action, and tells everyone when the state has changed.
     fn feed(&mut self, input: Input) {
         let (before, closed) = (self.state_machine.state(), matches!(input, Input::Closed));
         if closed {
@@ -161,7 +158,7 @@ impl Supervisor {
         let name = thread_name("pipe", self.outputs.camera.as_str());
         match PipelineRun::start(name, self.spec.clone(), &self.outputs, tell) {
             Ok(run) => self.run = Some(run),
-            Err(error) => self.feed(Input::Fault(super::error::Fault::passing(format!("no thread: {error}")))),
+            Err(error) => self.feed(Input::Fault(Fault::passing(format!("no thread: {error}")))),
         }
     }
 
@@ -204,10 +201,4 @@ impl Supervisor {
             status.pipeline.clone_from(&self.text);
         });
     }
-}
-
-/// A thread's name: Linux keeps 15 bytes of it.
-pub(super) fn thread_name(kind: &str, camera: &str) -> String {
-    let room = 15 - kind.len() - 1;
-    format!("{kind}-{}", camera.get(..room).unwrap_or(camera))
 }

@@ -5,11 +5,11 @@
 //! is always NVMM; its default of `interpolation-method` is nearest; and RGBA is the one format for the model's size
 //! that it writes right at every width (NV12 only where the width is a multiple of 8).
 
-use super::{CSI_SIZE, JPEG_QUALITY, RATE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
+use super::parts::{CSI_SIZE, JPEG_QUALITY, RATE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
 use crate::source::{
-    SourceError,
     config::{Codec, Config, CsiOptions, Flip, Fps, WhiteBalance},
     devices::{Camera, Encoding},
+    error::SourceError,
     uri::SourceUri,
 };
 use detector::geometry::Size;

@@ -1,34 +1,17 @@
-//! The pipelines as text: which elements, in which order, for which source on which state_machine.
+//! The pipelines as text: which elements, in which order, for which source on which machine.
 //!
 //! A pipeline is a head, which ends in raw video, and a tail, which parts into the two branches. On a Jetson both
 //! keep the pictures in the memory of its video engines (`memory:NVMM`) until they are small or JPEG.
 
 mod jetson;
+mod parts;
 mod software;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    SourceError,
-    config::{Config, Crop, Fps, Transport, UsbFormat},
-    devices::{Camera, Encoding, Mode},
-    hints,
-    uri::{NetworkAddress, Pace, SourceUri, encoded},
-};
+use super::{config::Config, devices::Camera, error::SourceError, gst::has_element, uri::SourceUri};
 use detector::geometry::Size;
-
-/// A queue that holds one buffer and lets go of the old one: what lies behind it is never late, only rarer.
-const LATEST: &str = "queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0";
-/// Sinks hand over at once, and wait neither for the clock nor for a first buffer: the live view may get none.
-const SINK: &str = "max-buffers=1 sync=false async=false";
-/// The quality of the live pictures, of 100.
-const JPEG_QUALITY: u8 = 80;
-/// The size and rate of test pictures and CSI cameras that nobody chose.
-const TEST_SIZE: Size = Size::new(640, 360);
-const CSI_SIZE: Size = Size::new(1280, 720);
-const RATE: &str = "30/1";
-/// How long a connection may take, in microseconds.
-const CONNECT_US: u32 = 2_000_000;
+use parts::{LATEST, SINK};
 
 /// Whose elements do the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +23,9 @@ pub(super) enum Platform {
 }
 
 impl Platform {
-    /// What this state_machine has.
+    /// What this machine has.
     pub fn detect() -> Self {
-        let all = ["nvvidconv", "nvv4l2decoder", "nvjpegenc"].iter().all(|element| hints::has_element(element));
+        let all = ["nvvidconv", "nvv4l2decoder", "nvjpegenc"].iter().all(|element| has_element(element));
         if all { Self::Jetson } else { Self::Software }
     }
 }
@@ -51,7 +34,7 @@ impl Platform {
 /// was found, for `usb://` only.
 ///
 /// # Errors
-/// When the camera has no mode that fits, or this state_machine cannot do what an option asks.
+/// When the camera has no mode that fits, or this machine cannot do what an option asks.
 pub(super) fn pipeline(
     config: &Config,
     input: Size,
@@ -67,9 +50,9 @@ pub(super) fn pipeline(
     }
 }
 
-/// `pipeline` with a third branch, which hands over the pictures as they are, for [the encoder](super::encoder).
+/// `pipeline` with a third branch, which hands over the pictures as they are, for the encoder.
 pub(super) fn with_video(pipeline: &str) -> String {
-    format!("{pipeline} tap. ! {LATEST} name=video-gate ! appsink name=video {SINK} drop=true")
+    format!("{pipeline} tap. ! identity name=video-gate ! {LATEST} ! appsink name=video {SINK} drop=true")
 }
 
 /// The elements that make the model's input of any raw picture in the CPU's memory.
@@ -87,7 +70,7 @@ pub(super) fn check_options(config: &Config) -> Result<(), SourceError> {
             "width and height",
             config.size.is_some(),
             chooses_size,
-            "only cameras of this state_machine and test:// take a size",
+            "only cameras of this machine and test:// take a size",
         ),
         ("csi", config.csi != default.csi, is_csi, "it is for csi:// only"),
         ("usb", config.usb != default.usb, is_usb, "it is for usb:// only"),
@@ -98,112 +81,4 @@ pub(super) fn check_options(config: &Config) -> Result<(), SourceError> {
         }
     }
     Ok(())
-}
-
-/// The branches from the tee to the sinks.
-fn tail(config: &Config, scale: &str, encode: &str) -> String {
-    let (queue, drop) = match config.uri {
-        SourceUri::File { pace: Pace::Unlimited, .. } => ("queue max-size-buffers=1 max-size-bytes=0", "false"),
-        _ => (LATEST, "true"),
-    };
-    format!(
-        "tee name=tap allow-not-linked=true \
-         tap. ! {queue} ! {scale} ! appsink name=infer {SINK} drop={drop} \
-         tap. ! {LATEST} name=gate ! {encode} ! appsink name=pictures {SINK} drop=true"
-    )
-}
-
-fn file(config: &Config) -> Option<String> {
-    let SourceUri::File { path, .. } = &config.uri else { return None };
-    let uri = quoted(&format!("file://{}", encoded(path)));
-    Some(format!("uridecodebin name=source uri={uri} caps=video/x-raw(ANY) expose-all-streams=false"))
-}
-
-/// The element that holds a file to its pace.
-fn pace(config: &Config) -> &'static str {
-    match config.uri {
-        SourceUri::File { pace: Pace::Unlimited, .. } => "identity name=pace sync=false",
-        _ => "identity name=pace sync=true",
-    }
-}
-
-/// An RTSP camera, up to its RTP packets. The address in the text has no secrets; the real one is set afterwards.
-fn rtsp(config: &Config, address: &NetworkAddress) -> String {
-    let transport = match config.network.transport {
-        Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
-    };
-    format!(
-        "rtspsrc name=source location={} latency={} drop-on-latency=true protocols={transport} \
-         tcp-timeout={CONNECT_US} ! application/x-rtp,media=video",
-        quoted(&address.to_string()),
-        config.network.latency_ms,
-    )
-}
-
-/// An MJPEG camera, up to its JPEG pictures.
-fn http(address: &NetworkAddress) -> String {
-    format!(
-        "souphttpsrc name=source location={} is-live=true do-timestamp=true retries=0 timeout={} \
-         ! multipartdemux ! image/jpeg",
-        quoted(&address.to_string()),
-        CONNECT_US / 1_000_000,
-    )
-}
-
-/// A USB camera, up to what it sends.
-struct UsbHead {
-    text: String,
-    encoding: Encoding,
-    /// The size of its pictures, where it is known.
-    size: Option<Size>,
-}
-
-fn usb(config: &Config, camera: Option<&Camera>) -> Result<UsbHead, SourceError> {
-    let modes = camera.map_or(&[][..], |camera| &camera.modes);
-    let mode = Mode::choose(modes, config);
-    if let (None, Some(camera), false) = (mode, camera, modes.is_empty()) {
-        return Err(no_such_mode(config, camera));
-    }
-    let encoding = match (mode, config.usb.format) {
-        (Some(mode), _) => mode.encoding,
-        (None, UsbFormat::Raw) => Encoding::Raw,
-        (None, _) => Encoding::Mjpeg,
-    };
-    let caps = match encoding {
-        Encoding::Mjpeg => "image/jpeg",
-        Encoding::Raw => "video/x-raw",
-    };
-    // A camera whose modes are not known is asked for what the user wants, and else for what it likes.
-    let size = mode.map(|mode| mode.size).or(config.size);
-    let size_caps = size.map_or_else(String::new, |size| format!(",width={},height={}", size.width, size.height));
-    let rate = mode.map(|mode| mode.rate.clone()).or_else(|| config.fps.map(Fps::fraction));
-    let rate_caps = rate.map_or_else(String::new, |rate| format!(",framerate={rate}"));
-    let device = camera.map_or_else(String::new, |camera| camera.device.to_string_lossy().into_owned());
-    let text = format!(
-        "v4l2src name=source device={} io-mode=2 do-timestamp=true ! {caps}{size_caps}{rate_caps}",
-        quoted(&device)
-    );
-    Ok(UsbHead { text, encoding, size })
-}
-
-fn no_such_mode(config: &Config, camera: &Camera) -> SourceError {
-    let mut modes: Vec<String> = camera.modes.iter().map(|mode| format!("{} {}", mode.encoding, mode.size)).collect();
-    modes.dedup();
-    let format = match config.usb.format {
-        UsbFormat::Auto => "pictures",
-        UsbFormat::Mjpeg => "MJPEG pictures",
-        UsbFormat::Raw => "raw pictures",
-    };
-    let size = config.size.map_or_else(String::new, |size| format!(" of {size}"));
-    SourceError::NoSuchMode { camera: camera.name.clone(), wanted: format!("{format}{size}"), modes: modes.join(", ") }
-}
-
-fn is_cropped(crop: Crop) -> bool {
-    crop != Crop::default()
-}
-
-/// `text` as a value in GStreamer's notation, whatever is in it.
-pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,12 +1,12 @@
 //! Pipelines of the CPU's elements.
 
-use super::{JPEG_QUALITY, RATE, TEST_SIZE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
+use super::parts::{JPEG_QUALITY, RATE, TEST_SIZE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
 use crate::source::{
-    SourceError,
     config::{Codec, Config, Flip, Fps},
     counter,
     devices::{Camera, Encoding},
-    uri::SourceUri,
+    error::SourceError,
+    uri::{COUNTER, SourceUri},
 };
 use detector::geometry::Size;
 
@@ -57,7 +57,7 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
 }
 
 fn test(config: &Config, pattern: &str) -> String {
-    let pattern = if pattern == counter::NAME { counter::GROUND } else { pattern };
+    let pattern = if pattern == COUNTER { counter::GROUND } else { pattern };
     let size = config.size.unwrap_or(TEST_SIZE);
     let rate = config.fps.map_or(RATE.into(), Fps::fraction);
     format!(

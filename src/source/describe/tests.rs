@@ -1,10 +1,11 @@
-//! The pipelines of each source on each state_machine, as text that was looked at: `snapshots/`.
+//! The pipelines of each source on each machine, as text that was looked at: `snapshots/`.
 
 use super::*;
 use crate::source::{
-    config::{Codec, Flip, WhiteBalance},
-    devices::Bus,
+    config::{Codec, Crop, Flip, Fps, Transport, UsbFormat, WhiteBalance},
+    devices::{Bus, Encoding, Mode},
 };
+use parts::quoted;
 
 const INPUT: Size = Size::new(300, 300);
 

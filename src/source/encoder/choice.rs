@@ -1,6 +1,13 @@
 //! Which element encodes H.264 here, with which settings.
 
-use crate::source::{config::VideoOptions, describe::Platform, hints};
+use crate::{
+    source::{
+        config::{Fps, VideoOptions},
+        describe::Platform,
+        gst,
+    },
+    video::Offer,
+};
 use detector::geometry::Size;
 
 /// An element that encodes H.264.
@@ -21,7 +28,7 @@ const THREADS: u8 = 2;
 
 /// Where raw pictures lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::source) enum Memory {
+pub(super) enum Memory {
     /// The CPU's.
     System,
     /// The memory of the Jetson's video engines.
@@ -43,10 +50,10 @@ impl Encoder {
     /// What is missing, in words.
     pub fn choose(platform: Platform) -> Result<Self, String> {
         let candidates = Self::candidates(platform);
-        let found = candidates.iter().find(|encoder| hints::has_element(encoder.element()));
-        let named = |element| format!("{element} ({})", hints::package(element));
+        let found = candidates.iter().find(|encoder| gst::has_element(encoder.element()));
+        let named = |element| format!("{element} ({})", gst::package(element));
         match found {
-            Some(&encoder) if hints::has_element(PARSER) => Ok(encoder),
+            Some(&encoder) if gst::has_element(PARSER) => Ok(encoder),
             Some(_) => Err(format!("GStreamer's element {} is missing", named(PARSER))),
             None => {
                 let names: Vec<_> = candidates.iter().map(|encoder| named(encoder.element())).collect();
@@ -66,7 +73,7 @@ impl Encoder {
 
     /// The pipeline from raw pictures in `memory`, at the appsrc `raw`, to frames of H.264 at the appsink `coded`, with
     /// a key frame every `key_interval` frames. `size` has even sides, which 4:2:0 needs.
-    pub fn pipeline(self, options: VideoOptions, memory: Memory, size: Size, key_interval: u32) -> String {
+    pub(super) fn pipeline(self, options: VideoOptions, memory: Memory, size: Size, key_interval: u32) -> String {
         let convert = self.convert(memory, size);
         let encode = self.encode(options.bitrate_kbps.get(), key_interval);
         format!(
@@ -109,6 +116,21 @@ impl Encoder {
                  multi-thread={THREADS} ! video/x-h264,profile={{constrained-baseline,baseline}}"
             ),
         }
+    }
+}
+
+/// How a camera's video is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct Settings {
+    pub encoder: Encoder,
+    pub options: VideoOptions,
+    /// At most this many frames a second come.
+    pub fps: Option<Fps>,
+}
+
+impl Settings {
+    pub(super) fn offer(&self) -> Offer {
+        Offer::H264 { encoder: self.encoder.element() }
     }
 }
 

@@ -1,9 +1,12 @@
 //! A running encoder: a pipeline of its own, so that its faults are not the camera's.
 
-use super::{Settings, choice::Memory};
+use super::choice::{Memory, Settings};
 use crate::{
     frame::Stamp,
-    source::{hints, pipeline},
+    source::{
+        error::Fault,
+        gst::{in_words, lock, named, parse},
+    },
     video::{Codec, EncodedFrame, Kind},
 };
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstreamer_video::VideoInfo;
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -68,11 +71,12 @@ impl Encoding {
     ) -> Result<Self, String> {
         let form = Form::of(caps, settings).ok_or_else(|| format!("pictures of the form {caps} cannot be encoded"))?;
         let text = settings.encoder.pipeline(settings.options, form.memory, form.size, form.key_interval());
-        let pipeline = pipeline::parse(&text).map_err(|error| error.to_string())?;
+        let pipeline = parse(&text).map_err(|error| error.to_string())?;
         let shared = Arc::new(Shared::default());
-        let source: AppSrc = named(&pipeline, "raw")?;
+        let in_text = |fault: Fault| fault.text;
+        let source: AppSrc = named(&pipeline, "raw").map_err(in_text)?;
         source.set_caps(Some(&form.caps(caps)));
-        let coded: AppSink = named(&pipeline, "coded")?;
+        let coded: AppSink = named(&pipeline, "coded").map_err(in_text)?;
         listen(&pipeline, shared.clone());
         coded.set_callbacks(callbacks(shared.clone(), deliver));
         let encoding = Self { pipeline, source, form: caps.clone(), shared, began: None, last: gst::ClockTime::ZERO };
@@ -169,16 +173,12 @@ impl Form {
     }
 }
 
-fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, String> {
-    pipeline::named(pipeline, name).map_err(|fault| fault.text)
-}
-
 /// Keeps the first error; everything else on the bus is dropped.
 fn listen(pipeline: &gst::Pipeline, shared: Arc<Shared>) {
     let Some(bus) = pipeline.bus() else { return };
     bus.set_sync_handler(move |_, message| {
         if let gst::MessageView::Error(error) = message.view() {
-            lock(&shared.fault).get_or_insert_with(|| hints::in_words(error));
+            lock(&shared.fault).get_or_insert_with(|| in_words(error));
         }
         gst::BusSyncReply::Drop
     });
@@ -225,8 +225,4 @@ fn codec_of(caps: &gst::CapsRef) -> Option<Codec> {
     let side = |name| u32::try_from(about.get::<i32>(name).ok()?).ok();
     let avcc = about.get::<gst::Buffer>("codec_data").ok()?.into_mapped_buffer_readable().ok()?;
     Some(Codec { avcc: Bytes::from_owner(avcc), size: Size::new(side("width")?, side("height")?) })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,12 +13,11 @@
 mod choice;
 mod encoding;
 
-pub(super) use choice::Encoder;
+pub(super) use choice::{Encoder, Settings};
 
 use super::{
-    config::{Fps, VideoOptions},
+    gst::{lock, thread_name},
     stamps::Tap,
-    supervisor::thread_name,
 };
 use crate::{
     camera::CameraName,
@@ -30,7 +29,7 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use std::{
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -43,15 +42,6 @@ const TICK: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long the end of a camera's run waits for its encoder.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How a camera's video is encoded.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub encoder: Encoder,
-    pub options: VideoOptions,
-    /// At most this many frames a second come.
-    pub fps: Option<Fps>,
-}
 
 /// Where the raw pictures of one run go.
 pub(super) struct VideoBranch {
@@ -143,12 +133,6 @@ impl VideoBranch {
     }
 }
 
-impl Settings {
-    fn offer(&self) -> Offer {
-        Offer::H264 { encoder: self.encoder.element() }
-    }
-}
-
 impl Worker {
     /// Starts the thread, with its first frame.
     fn start(context: Arc<EncoderContext>, first: RawFrame) -> io::Result<Self> {
@@ -214,8 +198,4 @@ impl EncoderContext {
         *lock(&self.failed) = Some(Instant::now());
         self.video.set_offer(Offer::None(format!("{encoder} failed: {why}")));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The life of a camera, as a state state_machine without threads and clocks.
+//! A camera's states, as a state machine without threads and clocks.
 //!
 //! ```text
 //!              first frame              no frame, or the same pixels, for too long
@@ -14,7 +14,7 @@
 //!                                                ▼
 //!                                              STUCK: only a new process helps
 //!
-//!  RUNNING ── the file ends ──▶ ENDED          any ── disable ──▶ DISABLED ── enable ──▶ STARTING
+//!  RUNNING ── the file ends ──▶ ENDED
 //! ```
 //!
 //! What can never work is known by its never having worked: once a frame has come, every fault may pass, as when a
@@ -39,7 +39,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What the state_machine is told.
+/// What the state machine is told.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     /// The camera has answered.
@@ -52,10 +52,6 @@ pub(super) enum Input {
     Fault(Fault),
     /// The pipeline is taken down.
     Closed,
-    /// The owner wants the camera on.
-    Enable,
-    /// The owner wants the camera off.
-    Disable,
     /// Time has passed.
     Tick(FrameTimes),
 }
@@ -63,7 +59,7 @@ pub(super) enum Input {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Begin an run.
+    /// Start a run.
     Open,
     /// Begin the file again.
     Rewind,
@@ -107,7 +103,6 @@ enum Phase {
     Ended,
     Failed,
     Stuck,
-    Disabled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +110,6 @@ enum Then {
     Pause(Duration),
     End,
     Fail,
-    Disable,
 }
 
 impl CameraStateMachine {
@@ -148,7 +142,6 @@ impl CameraStateMachine {
             Phase::Ended => CameraState::Ended,
             Phase::Failed => CameraState::Failed,
             Phase::Stuck => CameraState::Stuck,
-            Phase::Disabled => CameraState::Disabled,
         }
     }
 
@@ -170,20 +163,8 @@ impl CameraStateMachine {
     /// Takes `input` at `now`, and says what is to be done.
     pub fn on(&mut self, input: Input, now: Instant) -> Option<Action> {
         match (input, &self.phase) {
-            (Input::Enable, Phase::Disabled | Phase::Ended | Phase::Failed) => self.open(now),
-            (Input::Disable, Phase::Starting { .. } | Phase::Running { .. }) => {
-                self.close(CameraState::Disabled, Then::Disable, now)
-            }
-            (Input::Disable, Phase::Closing { by, .. }) => {
-                self.phase = Phase::Closing { by: *by, shown: CameraState::Disabled, then: Then::Disable };
-                None
-            }
             (Input::Contact, Phase::Starting { since, .. }) => {
                 self.phase = Phase::Starting { since: *since, contact: true };
-                None
-            }
-            (Input::Disable, _) => {
-                self.phase = Phase::Disabled;
                 None
             }
             (Input::FirstFrame, Phase::Starting { .. }) => {
@@ -301,7 +282,6 @@ impl CameraStateMachine {
             Then::Pause(pause) => Phase::Pausing { until: now + pause },
             Then::End => Phase::Ended,
             Then::Fail => Phase::Failed,
-            Then::Disable => Phase::Disabled,
         };
         None
     }

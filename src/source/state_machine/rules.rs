@@ -1,4 +1,4 @@
-//! What a camera's state_machine goes by: how long each thing may take, and what an end or a hanging driver means.
+//! What a camera's state machine goes by: how long each thing may take, and what an end or a hanging driver means.
 
 use crate::source::uri::{AtEnd, SourceUri};
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 /// How long each thing may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::source) struct Limits {
-    /// From the start of an run to the camera's first answer, for a camera on the network.
+    /// From the start of a run to the camera's first answer, for a camera on the network.
     pub contact: Option<Duration>,
-    /// From the start of an run to its first frame.
+    /// From the start of a run to its first frame.
     pub first_frame: Duration,
     /// From one frame to the next.
     pub stall: Duration,

@@ -1,9 +1,9 @@
-//! Lives of cameras, in simulated time.
+//! Cameras in simulated time.
 
 use super::*;
 
-/// A state_machine in simulated time, in milliseconds.
-struct Life {
+/// A camera in simulated time, in milliseconds.
+struct Simulation {
     state_machine: CameraStateMachine,
     start: Instant,
     /// When the last frame came, and when its pixels last changed.
@@ -14,7 +14,7 @@ fn limits() -> Limits {
     Limits { contact: Some(Duration::from_secs(2)), frozen: Some(Duration::from_secs(30)), ..Limits::default() }
 }
 
-impl Life {
+impl Simulation {
     fn new(ending: Ending, driver: Driver) -> Self {
         let start = Instant::now();
         Self {
@@ -49,78 +49,77 @@ fn passing() -> Input {
 
 #[test]
 fn a_camera_starts_runs_stalls_and_comes_back() {
-    let mut life = Life::camera();
-    assert_eq!(life.tick(1_999), (CameraState::Starting, None));
-    assert_eq!(life.at(1_999, Input::Contact), (CameraState::Starting, None));
-    assert_eq!(life.tick(5_000), (CameraState::Starting, None));
-    life.frame(5_500);
-    assert_eq!(life.at(5_500, Input::FirstFrame), (CameraState::Running, None));
-    life.frame(8_000);
-    assert_eq!(life.tick(10_999), (CameraState::Running, None));
-    assert_eq!(life.tick(11_000), (CameraState::Stalled, Some(Action::Close)));
-    assert_eq!(life.state_machine.last_error(), Some("no frame came for 3s"));
-    assert_eq!(life.at(11_100, Input::Closed), (CameraState::Retrying, None));
-    assert_eq!(life.tick(11_500), (CameraState::Retrying, None));
-    assert_eq!(life.tick(11_600), (CameraState::Starting, Some(Action::Open)));
-    assert_eq!((life.state_machine.restarts(), life.state_machine.recoveries()), (1, 0));
-    assert_eq!(life.at(11_700, Input::FirstFrame), (CameraState::Running, None));
-    assert_eq!((life.state_machine.restarts(), life.state_machine.recoveries()), (1, 1));
+    let mut camera = Simulation::camera();
+    assert_eq!(camera.tick(1_999), (CameraState::Starting, None));
+    assert_eq!(camera.at(1_999, Input::Contact), (CameraState::Starting, None));
+    assert_eq!(camera.tick(5_000), (CameraState::Starting, None));
+    camera.frame(5_500);
+    assert_eq!(camera.at(5_500, Input::FirstFrame), (CameraState::Running, None));
+    camera.frame(8_000);
+    assert_eq!(camera.tick(10_999), (CameraState::Running, None));
+    assert_eq!(camera.tick(11_000), (CameraState::Stalled, Some(Action::Close)));
+    assert_eq!(camera.state_machine.last_error(), Some("no frame came for 3s"));
+    assert_eq!(camera.at(11_100, Input::Closed), (CameraState::Retrying, None));
+    assert_eq!(camera.tick(11_500), (CameraState::Retrying, None));
+    assert_eq!(camera.tick(11_600), (CameraState::Starting, Some(Action::Open)));
+    assert_eq!((camera.state_machine.restarts(), camera.state_machine.recoveries()), (1, 0));
+    assert_eq!(camera.at(11_700, Input::FirstFrame), (CameraState::Running, None));
+    assert_eq!((camera.state_machine.restarts(), camera.state_machine.recoveries()), (1, 1));
 }
 
 #[test]
 fn no_answer_and_no_frame_end_an_attempt() {
-    let mut life = Life::camera();
-    assert_eq!(life.tick(2_000), (CameraState::Stalled, Some(Action::Close)));
-    let mut life = Life::camera();
-    life.at(500, Input::Contact);
-    assert_eq!(life.tick(9_999), (CameraState::Starting, None));
-    assert_eq!(life.tick(10_000), (CameraState::Stalled, Some(Action::Close)));
+    let mut camera = Simulation::camera();
+    assert_eq!(camera.tick(2_000), (CameraState::Stalled, Some(Action::Close)));
+    let mut camera = Simulation::camera();
+    camera.at(500, Input::Contact);
+    assert_eq!(camera.tick(9_999), (CameraState::Starting, None));
+    assert_eq!(camera.tick(10_000), (CameraState::Stalled, Some(Action::Close)));
 }
 
 #[test]
 fn the_same_pixels_for_long_are_a_stall() {
-    let mut life = Life::camera();
-    life.frame(0);
-    life.at(0, Input::FirstFrame);
-    life.seen.last = Some(life.start + Duration::from_millis(29_999));
-    assert_eq!(life.tick(30_000), (CameraState::Running, None));
-    life.seen.last = Some(life.start + Duration::from_millis(30_000));
-    assert_eq!(life.tick(30_000), (CameraState::Stalled, Some(Action::Close)));
+    let mut camera = Simulation::camera();
+    camera.frame(0);
+    camera.at(0, Input::FirstFrame);
+    camera.seen.last = Some(camera.start + Duration::from_millis(29_999));
+    assert_eq!(camera.tick(30_000), (CameraState::Running, None));
+    camera.seen.last = Some(camera.start + Duration::from_millis(30_000));
+    assert_eq!(camera.tick(30_000), (CameraState::Stalled, Some(Action::Close)));
 }
 
 #[test]
 fn pauses_grow_to_three_seconds_and_begin_anew_after_a_frame() {
-    let mut life = Life::camera();
+    let mut camera = Simulation::camera();
     let mut now = 0;
     for pause in [500, 1_000, 2_000, 3_000, 3_000] {
-        assert_eq!(life.at(now, passing()), (CameraState::Retrying, Some(Action::Close)));
-        life.at(now, Input::Closed);
-        assert_eq!(life.tick(now + pause - 1).1, None);
-        assert_eq!(life.tick(now + pause).1, Some(Action::Open));
+        assert_eq!(camera.at(now, passing()), (CameraState::Retrying, Some(Action::Close)));
+        camera.at(now, Input::Closed);
+        assert_eq!(camera.tick(now + pause - 1).1, None);
+        assert_eq!(camera.tick(now + pause).1, Some(Action::Open));
         now += pause;
     }
-    life.at(now, Input::FirstFrame);
-    life.at(now, passing());
-    life.at(now, Input::Closed);
-    assert_eq!(life.tick(now + 500).1, Some(Action::Open));
+    camera.at(now, Input::FirstFrame);
+    camera.at(now, passing());
+    camera.at(now, Input::Closed);
+    assert_eq!(camera.tick(now + 500).1, Some(Action::Open));
 }
 
 #[test]
 fn a_refused_password_waits_long() {
-    let mut life = Life::camera();
-    life.at(0, Input::Fault(Fault { retry: RetryPolicy::RetrySeldom, text: "refused".into() }));
-    life.at(0, Input::Closed);
-    assert_eq!(life.tick(29_999), (CameraState::Retrying, None));
-    assert_eq!(life.tick(30_000).1, Some(Action::Open));
+    let mut camera = Simulation::camera();
+    camera.at(0, Input::Fault(Fault { retry: RetryPolicy::RetrySeldom, text: "refused".into() }));
+    camera.at(0, Input::Closed);
+    assert_eq!(camera.tick(29_999), (CameraState::Retrying, None));
+    assert_eq!(camera.tick(30_000).1, Some(Action::Open));
 }
 
 #[test]
-fn what_can_never_work_fails_until_it_is_enabled_again() {
-    let mut life = Life::camera();
-    assert_eq!(life.at(0, Input::Fault(Fault::lasting("no"))), (CameraState::Failed, Some(Action::Close)));
-    assert_eq!(life.at(10, Input::Closed), (CameraState::Failed, None));
-    assert_eq!(life.tick(1_000_000), (CameraState::Failed, None));
-    assert_eq!(life.at(1_000_000, Input::Enable), (CameraState::Starting, Some(Action::Open)));
+fn what_can_never_work_fails() {
+    let mut camera = Simulation::camera();
+    assert_eq!(camera.at(0, Input::Fault(Fault::lasting("no"))), (CameraState::Failed, Some(Action::Close)));
+    assert_eq!(camera.at(10, Input::Closed), (CameraState::Failed, None));
+    assert_eq!(camera.tick(1_000_000), (CameraState::Failed, None));
 }
 
 #[test]
@@ -130,14 +129,14 @@ fn what_has_worked_once_is_tried_again_whatever_happens() {
         (Ending::Rewinds, CameraState::Retrying),
         (Ending::IsFinal, CameraState::Failed),
     ] {
-        let mut life = Life::new(ending, Driver::PerPipeline);
-        life.at(0, Input::FirstFrame);
-        assert_eq!(life.at(1, Input::Fault(Fault::lasting("no"))), (after, Some(Action::Close)), "{ending:?}");
-        assert_eq!(life.at(2, Input::Closed), (after, None));
+        let mut camera = Simulation::new(ending, Driver::PerPipeline);
+        camera.at(0, Input::FirstFrame);
+        assert_eq!(camera.at(1, Input::Fault(Fault::lasting("no"))), (after, Some(Action::Close)), "{ending:?}");
+        assert_eq!(camera.at(2, Input::Closed), (after, None));
         let again = (ending != Ending::IsFinal).then_some(Action::Open);
-        assert_eq!(life.tick(502).1, again, "{ending:?}");
+        assert_eq!(camera.tick(502).1, again, "{ending:?}");
         // Not even then is it given up.
-        assert_eq!(life.at(503, Input::Fault(Fault::lasting("no"))).0, after, "{ending:?}");
+        assert_eq!(camera.at(503, Input::Fault(Fault::lasting("no"))).0, after, "{ending:?}");
     }
 }
 
@@ -148,60 +147,48 @@ fn an_end_means_what_the_source_says() {
         (Ending::IsFinal, CameraState::Ended, Action::Close),
         (Ending::Rewinds, CameraState::Running, Action::Rewind),
     ] {
-        let mut life = Life::new(ending, Driver::PerPipeline);
-        life.at(0, Input::FirstFrame);
-        assert_eq!(life.at(1, Input::EndOfStream), (running, Some(action)));
+        let mut camera = Simulation::new(ending, Driver::PerPipeline);
+        camera.at(0, Input::FirstFrame);
+        assert_eq!(camera.at(1, Input::EndOfStream), (running, Some(action)));
     }
     for ending in [Ending::IsFinal, Ending::Rewinds] {
-        let mut life = Life::new(ending, Driver::PerPipeline);
-        assert_eq!(life.at(1, Input::EndOfStream), (CameraState::Failed, Some(Action::Close)));
+        let mut camera = Simulation::new(ending, Driver::PerPipeline);
+        assert_eq!(camera.at(1, Input::EndOfStream), (CameraState::Failed, Some(Action::Close)));
     }
-}
-
-#[test]
-fn a_camera_can_be_switched_off_at_any_time() {
-    let mut life = Life::camera();
-    assert_eq!(life.at(0, Input::Disable), (CameraState::Disabled, Some(Action::Close)));
-    assert_eq!(life.at(1, Input::Closed), (CameraState::Disabled, None));
-    assert_eq!(life.at(2, Input::Enable), (CameraState::Starting, Some(Action::Open)));
-    life.at(3, passing());
-    assert_eq!(life.at(4, Input::Disable), (CameraState::Disabled, None));
-    assert_eq!(life.at(5, Input::Closed), (CameraState::Disabled, None));
-    assert_eq!(life.tick(100_000), (CameraState::Disabled, None));
 }
 
 #[test]
 fn a_pipeline_that_hangs_is_left_behind_and_the_third_is_too_many() {
-    let mut life = Life::camera();
+    let mut camera = Simulation::camera();
     let mut now = 0;
     for _ in 0..2 {
-        life.at(now, passing());
-        assert_eq!(life.tick(now + 3_000), (CameraState::Retrying, Some(Action::Abandon)));
-        assert_eq!(life.tick(now + 6_000).1, Some(Action::Open));
+        camera.at(now, passing());
+        assert_eq!(camera.tick(now + 3_000), (CameraState::Retrying, Some(Action::Abandon)));
+        assert_eq!(camera.tick(now + 6_000).1, Some(Action::Open));
         now += 6_000;
     }
-    life.at(now, passing());
-    assert_eq!(life.tick(now + 3_000), (CameraState::Stuck, Some(Action::GiveUp)));
-    assert_eq!(life.tick(now + 60_000), (CameraState::Stuck, None));
+    camera.at(now, passing());
+    assert_eq!(camera.tick(now + 3_000), (CameraState::Stuck, Some(Action::GiveUp)));
+    assert_eq!(camera.tick(now + 60_000), (CameraState::Stuck, None));
 }
 
 #[test]
 fn argus_is_given_up_when_it_hangs_or_stays_dark_for_a_minute() {
-    let mut life = Life::new(Ending::IsFault, Driver::PerProcess);
-    life.at(0, passing());
-    assert_eq!(life.tick(3_000), (CameraState::Stuck, Some(Action::GiveUp)));
+    let mut camera = Simulation::new(Ending::IsFault, Driver::PerProcess);
+    camera.at(0, passing());
+    assert_eq!(camera.tick(3_000), (CameraState::Stuck, Some(Action::GiveUp)));
 
-    let mut life = Life::new(Ending::IsFault, Driver::PerProcess);
+    let mut camera = Simulation::new(Ending::IsFault, Driver::PerProcess);
     let mut now = 0;
     while now < 120_000 {
-        life.at(now, Input::EndOfStream);
-        let (state, action) = life.at(now, Input::Closed);
+        camera.at(now, Input::EndOfStream);
+        let (state, action) = camera.at(now, Input::Closed);
         if state == CameraState::Stuck {
             assert_eq!(action, Some(Action::GiveUp));
             break;
         }
         now += 3_000;
-        assert_eq!(life.tick(now).1, Some(Action::Open));
+        assert_eq!(camera.tick(now).1, Some(Action::Open));
     }
     assert_eq!(now, 60_000);
 }

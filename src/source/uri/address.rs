@@ -1,6 +1,6 @@
 //! Addresses of network cameras, whose secrets are not shown.
 
-use super::decoded;
+use super::coding::decoded;
 use std::fmt;
 use url::Url;
 

@@ -1,6 +1,10 @@
 //! From text to [`SourceUri`], or what is wrong with the text.
 
-use super::{AtEnd, NetworkAddress, Pace, SourceUri, TEST_PATTERNS, UsbDevice, decoded};
+use super::{
+    address::NetworkAddress,
+    coding::decoded,
+    kinds::{AtEnd, Pace, SourceUri, TEST_PATTERNS, UsbDevice},
+};
 use std::{path::PathBuf, str::FromStr};
 use url::Url;
 

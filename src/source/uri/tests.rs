@@ -1,6 +1,7 @@
 //! URIs, read and written.
 
 use super::*;
+use std::path::Path;
 
 #[test]
 fn uris_read_and_write_themselves() {

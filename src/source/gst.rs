@@ -1,0 +1,92 @@
+//! What the modules here share: GStreamer's start, pipelines from text, their elements and pads, its errors as ours.
+
+use super::error::{Fault, SourceError};
+use gstreamer::{self as gst, prelude::*};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Starts GStreamer, once for the process.
+pub(super) fn initialise() -> Result<(), SourceError> {
+    gst::init().map_err(|error| SourceError::GStreamer(error.to_string()))
+}
+
+/// The pipeline that `text` describes, not started.
+pub(super) fn parse(text: &str) -> Result<gst::Pipeline, SourceError> {
+    let element = gst::parse::launch(text).map_err(|error| parse_error(text, &error))?;
+    let no_pipeline = |_| SourceError::Pipeline { pipeline: text.into(), message: "it is only one element".into() };
+    element.downcast().map_err(no_pipeline)
+}
+
+/// The error for a pipeline that cannot be parsed.
+pub(super) fn parse_error(text: &str, error: &gst::glib::Error) -> SourceError {
+    let message = error.message();
+    if error.matches(gst::ParseError::NoSuchElement) {
+        missing_element(message.split('"').nth(1).unwrap_or(message))
+    } else {
+        SourceError::Pipeline { pipeline: text.into(), message: message.into() }
+    }
+}
+
+/// The element `name` of `pipeline`.
+pub(super) fn named<T: IsA<gst::Object>>(pipeline: &gst::Pipeline, name: &str) -> Result<T, Fault> {
+    pipeline
+        .by_name(name)
+        .and_then(|element| element.dynamic_cast().ok())
+        .ok_or_else(|| Fault::lasting(format!("the pipeline has no element `{name}` of the right kind")))
+}
+
+/// The static sink pad of `element`.
+pub(super) fn sink_pad(element: &impl IsA<gst::Element>) -> Result<gst::Pad, Fault> {
+    element
+        .static_pad("sink")
+        .ok_or_else(|| Fault::lasting(format!("the element `{}` has no sink pad", element.as_ref().name())))
+}
+
+/// Whether the element is installed.
+pub(super) fn has_element(element: &str) -> bool {
+    gst::ElementFactory::find(element).is_some()
+}
+
+/// The error for an element that is not there.
+pub(super) fn missing_element(element: &str) -> SourceError {
+    SourceError::MissingElement { element: element.into(), hint: format!("install {}", package(element)) }
+}
+
+/// The Debian package with an element, where it is one that sources use.
+pub(super) fn package(element: &str) -> &'static str {
+    match element {
+        "videoconvert" | "videoscale" | "videotestsrc" | "appsrc" | "appsink" | "uridecodebin" | "decodebin" => {
+            "gstreamer1.0-plugins-base"
+        }
+        "v4l2src" | "jpegdec" | "jpegenc" | "videoflip" | "videocrop" | "rtspsrc" | "souphttpsrc"
+        | "multipartdemux" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" => "gstreamer1.0-plugins-good",
+        "x264enc" => "gstreamer1.0-plugins-ugly",
+        "h264parse" | "h265parse" | "openh264enc" => "gstreamer1.0-plugins-bad",
+        "avdec_h264" | "avdec_h265" => "gstreamer1.0-libav",
+        "nvarguscamerasrc" | "nvvidconv" | "nvv4l2decoder" | "nvv4l2h264enc" | "nvjpegenc" => "nvidia-l4t-gstreamer",
+        _ => "the GStreamer plugin that has it",
+    }
+}
+
+/// An error on the bus: the element, what happened, and what the element adds. It may name the source's address with all
+/// that is in it.
+pub(super) fn in_words(error: &gst::message::Error) -> String {
+    let by = error.src().map_or_else(|| "the pipeline".into(), |source| source.name());
+    // What an element adds stands behind the place in its source.
+    let debug = error.debug();
+    let detail =
+        debug.as_deref().and_then(|debug| Some(debug.split_once('\n')?.1.trim())).filter(|text| !text.is_empty());
+    let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
+    format!("{by}: {}{detail}", error.error().message())
+}
+
+/// Locks `mutex`. A thread that panicked while it held the lock leaves a value that is still whole: each is changed in
+/// one assignment.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A thread's name: Linux keeps 15 bytes of it.
+pub(super) fn thread_name(kind: &str, camera: &str) -> String {
+    let room = 15 - kind.len() - 1;
+    format!("{kind}-{}", camera.get(..room).unwrap_or(camera))
+}
