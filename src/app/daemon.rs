@@ -81,7 +81,7 @@ async fn life(
     let mut cameras = Cameras::new(state.clone(), frames_handle.clone());
     cameras.apply(plan.cameras).await;
     if let Some(last_good) = keep {
-        tokio::spawn(last_good.keep(state.clone(), plan.model.clone()));
+        tokio::spawn(last_good.keep(state.clone(), config.runtime.clone(), plan.model.clone()));
     }
     let mut engine = EngineThread::start(Work {
         config: config.runtime.clone(),

@@ -11,10 +11,15 @@
 //! The folder is made beside its place and then put there in one step. `sightd run --last-good` reads it;
 //! `deploy/deb/last-good` decides when.
 
-use super::{failure::Failure, plan::data_folder};
-use crate::{config::Sources, state::DaemonState};
+use super::{failure::Failure, plan::data_folder, watchdog};
+use crate::{
+    camera::CameraState,
+    config::Sources,
+    ops::systemd::{CameraView, Progress, Verdict, View},
+    state::DaemonState,
+};
 use anyhow::{Context, anyhow};
-use detector::{manifest::Model, status::EnginePhase};
+use detector::{infer, manifest::Model, status::EnginePhase};
 use rustix::{
     fs::{CWD, RenameFlags},
     io::Errno,
@@ -24,18 +29,18 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::task::spawn_blocking;
 
 /// The file by which it is known whether anything has changed.
 const BEGAN_WITH: &str = "began-with";
 
-/// How long a run must have published scenes before it counts as one that works.
+/// How long a run must have worked before it is kept.
 const PROOF: Duration = Duration::from_secs(20);
 
-/// How often it is looked whether scenes are published.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often that is checked.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The configuration a run began with, to be kept once it has proved itself.
 pub struct LastGood {
@@ -80,8 +85,8 @@ impl LastGood {
     }
 
     /// Waits until the run has proved itself, then keeps what it began with and `model`. What goes wrong is logged.
-    pub(super) async fn keep(self, state: Arc<DaemonState>, model: Model) {
-        wait_for_proof(&state).await;
+    pub(super) async fn keep(self, state: Arc<DaemonState>, engine: infer::Config, model: Model) {
+        wait_for_proof(&state, &engine).await;
         let kept = spawn_blocking(move || self.write(&model).map(|()| self.folder)).await;
         match kept {
             Ok(Ok(folder)) => tracing::info!(folder = %folder.display(), "this run works: kept as the last good one"),
@@ -134,14 +139,56 @@ impl LastGood {
     }
 }
 
-/// Returns when scenes have been published for [`PROOF`], with the engine ready all the while.
-async fn wait_for_proof(state: &DaemonState) {
-    let (mut published, mut proved) = (state.scenes.published(), Duration::ZERO);
+/// Returns once the run has worked for [`PROOF`] without a break.
+async fn wait_for_proof(state: &DaemonState, engine: &infer::Config) {
+    let mut progress = Progress::new(watchdog::deadlines(engine));
+    let mut proved = Duration::ZERO;
     while proved < PROOF {
-        tokio::time::sleep(LOOK).await;
-        let now = state.scenes.published();
-        let works = now > published && matches!(*state.status.phase.borrow(), EnginePhase::Ready);
-        proved = if works { proved + LOOK } else { Duration::ZERO };
-        published = now;
+        tokio::time::sleep(INTERVAL).await;
+        let view = watchdog::view(state);
+        let alive = progress.judge(Instant::now(), &view) == Verdict::Alive;
+        proved = if alive && works(&view) { proved + INTERVAL } else { Duration::ZERO };
+    }
+}
+
+/// Whether the daemon does what it is there for: the engine is ready, and a camera has given a scene, however seldom it
+/// gives one; or every camera is switched off.
+fn works(view: &View) -> bool {
+    let is_off = |camera: &CameraView| camera.state == CameraState::Disabled;
+    matches!(view.phase, EnginePhase::Ready) && (view.scenes > 0 || view.cameras.iter().all(is_off))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::CameraName;
+
+    fn view(phase: EnginePhase, scenes: u64, states: &[CameraState]) -> View {
+        let camera = |state: &CameraState| CameraView {
+            name: CameraName::default(),
+            state: *state,
+            frames: scenes,
+            restarts: 0,
+            fps: 0.01,
+            last_error: None,
+            stall_after: Duration::from_secs(400),
+        };
+        View { phase, scenes, cameras: states.iter().map(camera).collect() }
+    }
+
+    #[test]
+    fn a_slow_camera_and_one_that_is_off_prove_themselves() {
+        use CameraState::{Disabled, Retrying, Running, Starting};
+        for (scenes, states, want) in [
+            (1, &[Running][..], true),
+            (0, &[Disabled], true),
+            (0, &[Running], false),
+            (0, &[Starting], false),
+            (0, &[Disabled, Retrying], false),
+            (5, &[Running, Retrying], true),
+        ] {
+            assert_eq!(works(&view(EnginePhase::Ready, scenes, states)), want, "{scenes} {states:?}");
+        }
+        assert!(!works(&view(EnginePhase::WarmingUp, 1, &[Running])));
     }
 }

@@ -20,13 +20,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Looks at the daemon every few seconds and tells systemd, until it is dropped.
 pub(super) async fn run(state: Arc<DaemonState>, engine: infer::Config) {
     let watchdog = systemd::watchdog_limit();
-    let grace = watchdog.unwrap_or(GRACE);
-    let mut progress = Progress::new(Deadlines {
-        engine: engine.build_deadline.get() + grace,
-        scene: engine.deadline.get() + grace,
-        frame: grace,
-        camera: grace * 10,
-    });
+    let mut progress = Progress::new(deadlines(&engine));
     let (mut said, mut stuck) = (String::new(), None);
     let mut ticks = tokio::time::interval(watchdog.map_or(PERIOD, |limit| (limit / 3).min(PERIOD)));
     loop {
@@ -57,7 +51,18 @@ pub(super) async fn run(state: Arc<DaemonState>, engine: infer::Config) {
     }
 }
 
-fn view(state: &DaemonState) -> View {
+/// How long each part may take, a little longer than it allows itself.
+pub(super) fn deadlines(engine: &infer::Config) -> Deadlines {
+    let grace = systemd::watchdog_limit().unwrap_or(GRACE);
+    Deadlines {
+        engine: engine.build_deadline.get() + grace,
+        scene: engine.deadline.get() + grace,
+        frame: grace,
+        camera: grace * 10,
+    }
+}
+
+pub(super) fn view(state: &DaemonState) -> View {
     let cameras = state.cameras.all().iter().map(|feed| camera_view(feed)).collect();
     View { phase: state.status.phase.borrow().clone(), scenes: state.scenes.published(), cameras }
 }
