@@ -1,7 +1,7 @@
 //! What `POST /detect` costs beside what it cannot do without: decoding the JPEG and running the network.
 //!
 //! Reference: `photo::decode` and `Engine::run` in a bare loop. Against it: the same picture over a kept-alive HTTP
-//! connection through the detect_queue and the inference loop, client included. One thread for the network on both sides, a
+//! connection through the queue and the inference loop, client included. One thread for the network on both sides, a
 //! picture of 1280x720, medians of interleaved rounds; CPU is that of the whole process.
 //!
 //! Then how long hostile bodies take: what is refused is to be refused within 50 ms.

@@ -1,7 +1,7 @@
 //! What a frame costs besides the network: `cargo bench --bench frame_path`.
 //!
 //! In one run and with one inference thread, `session.run` alone and the whole frame path: from an I420 frame that is
-//! pushed into the scaler, through the latest_frames and the inference loop on its thread, to the scene that a subscriber of
+//! pushed into the scaler, through the latest frames and the inference loop on its thread, to the scene that a subscriber of
 //! the state receives. Both take turns in short blocks, so that a busy machine hurts both alike. Counted are the CPU
 //! time of the whole process and the wall time for each frame: the median of five rounds of 500 frames. Ends with
 //! failure if the path costs more CPU time than [`MOST`] times the network alone.

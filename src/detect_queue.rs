@@ -1,7 +1,7 @@
 //! The queue of single pictures: bounded, its callers served in turn.
 //!
 //! ```text
-//!  caller ──permit──▶ DetectQueue ──callers in turn──▶ decoding ──Still──▶ latest_frames, beside the cameras ──▶ engine
+//!  caller ──permit──▶ DetectQueue ──callers in turn──▶ decoding ──Still──▶ latest frames, beside the cameras ──▶ engine
 //!     ◀────────────────────────────────── DetectResult ───────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -169,7 +169,7 @@ impl DetectQueue {
     }
 
     /// Decodes the pictures of all callers in turn and hands them to the engine through `frames_handle`, until the queue or the
-    /// latest_frames closes. For a thread of its own.
+    /// frames close. For a thread of its own.
     pub fn serve(&self, frames_handle: &FramesHandle) {
         while let Some(Job { request, seen, fault }) = self.next() {
             let began = Instant::now();

@@ -33,7 +33,7 @@ struct Running {
 }
 
 impl Cameras {
-    /// No cameras yet, which will put their frames into `frames_handle`'s latest_frames and show their state on `state`.
+    /// No cameras yet, whose frames will go to `frames_handle` and whose state to `state`.
     pub(super) fn new(state: Arc<DaemonState>, frames_handle: FramesHandle) -> Self {
         Self { state, frames_handle, running: BTreeMap::new() }
     }

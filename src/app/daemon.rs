@@ -116,7 +116,7 @@ async fn life(
     outcome
 }
 
-/// The detect_queue of single pictures, and a thread that decodes them until it is closed.
+/// The queue of single pictures, and a thread that decodes them until it is closed.
 fn serve_stills(frames_handle: &FramesHandle) -> Result<DetectQueue, Failure> {
     let (detect_queue, frames_handle) = (DetectQueue::default(), frames_handle.clone());
     let thread = thread::Builder::new().name("stills".into());

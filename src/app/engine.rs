@@ -1,4 +1,4 @@
-//! The thread that owns the engine: loads the runtime, opens the model, serves the latest_frames.
+//! The thread that owns the engine: loads the runtime, opens the model, takes the latest frames.
 
 use super::{
     failure::Failure,
@@ -58,7 +58,7 @@ impl EngineThread {
         outcome.unwrap_or_else(|_| Err(Failure::Other(anyhow::anyhow!("the inference thread panicked"))))
     }
 
-    /// Waits for the thread, whose latest_frames is closed, for at most `deadline`.
+    /// Waits for the thread, whose frames are closed, for at most `deadline`.
     pub(super) async fn join(mut self, deadline: Duration) {
         if !self.ended && timeout(deadline, self.ended()).await.is_err() {
             tracing::warn!("the inference thread did not end in time");

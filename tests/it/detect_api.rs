@@ -1,4 +1,4 @@
-//! POST /detect: pictures, what is no picture, and the bounded detect_queue.
+//! POST /detect: pictures, what is no picture, and the bounded queue.
 
 use crate::{
     fake::{Daemon, SIZE},

@@ -86,7 +86,7 @@ impl Daemon {
     }
 }
 
-/// A detect_queue whose pictures all show [`seen_on`] them.
+/// A queue whose pictures all show [`seen_on`] them.
 fn still_engine() -> (DetectQueue, FramesHandle) {
     let (mut latest_frames, frames_handle) = LatestFrames::new();
     let detect_queue = DetectQueue::default();

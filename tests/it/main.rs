@@ -26,6 +26,7 @@ mod infer;
 mod last_good;
 mod logs;
 mod metrics;
+mod names;
 mod networks;
 mod notify;
 mod offline;

@@ -1,4 +1,4 @@
-//! Sources: real GStreamer pipelines, from a camera or file to the latest_frames and the pictures.
+//! Sources: real GStreamer pipelines, from a camera or file to the latest frames and the pictures.
 
 mod fake_elements;
 mod faults;

@@ -121,7 +121,7 @@ fn time_to_frame(bench: &mut Bench, since: Instant) -> Duration {
     }
 }
 
-/// Empties the latest_frames for a while, as an engine does.
+/// Takes frames for a while, as an engine does.
 fn drain(bench: &mut Bench, time: Duration) -> u64 {
     let until = Instant::now() + time;
     let mut count = 0;
