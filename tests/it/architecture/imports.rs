@@ -110,6 +110,9 @@ impl<'ast> Visit<'ast> for Source {
         self.add_tree(&item.tree, &mut Vec::new());
     }
 
+    /// `pub(in crate::a)` imports nothing.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if segments.len() > 1 {
