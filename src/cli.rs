@@ -8,10 +8,10 @@ use crate::{
     ops::{doctor, logging},
     publish::http,
     setup_runtime::{self, SetupRuntimeArgs},
-    source,
+    source, token,
 };
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use detector::{geometry::Size, infer, pixels::Pixels};
 use std::{
     env, fs,
@@ -23,8 +23,11 @@ use workshop::eval::{LiveScaler, Picture};
 
 /// Object detection as a service.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = None, args_conflicts_with_subcommands = true)]
+#[command(version, about, long_about = None)]
 struct Cli {
+    /// The configuration file [default: /etc/sightd/config.toml, if it is there].
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
     /// Without a command: run.
@@ -37,9 +40,9 @@ enum Command {
     /// Run the daemon (the default).
     Run(RunArgs),
     /// Check the configuration and name every mistake.
-    Check(FileArgs),
+    Check,
     /// Detect in pictures, once.
-    Detect(DetectCommand),
+    Detect(DetectArgs),
     /// Models: list, pull, import, inspect, evaluate.
     #[command(subcommand)]
     Model(workshop::cli::ModelCommand),
@@ -49,6 +52,16 @@ enum Command {
     SetupRuntime(SetupRuntimeArgs),
     /// Print the API's OpenAPI document.
     Openapi,
+    /// Tokens for the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Print completions for a shell.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff.
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -56,8 +69,6 @@ enum Command {
 struct DoctorArgs {
     #[command(subcommand)]
     command: Option<DoctorCommand>,
-    #[command(flatten)]
-    file: FileArgs,
     /// Print JSON: the findings, each with its severity and its fix.
     #[arg(long)]
     json: bool,
@@ -79,25 +90,21 @@ enum DoctorCommand {
     },
 }
 
-#[derive(Debug, Default, Args)]
-struct FileArgs {
-    /// The configuration file [default: /etc/sightd/config.toml, if it is there].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token, write it where only the service can read it, and print it once.
+    New {
+        /// A token that lets its bearer also change things.
+        #[arg(long)]
+        admin: bool,
+        /// The file to write [default: /etc/sightd/token, with --admin /etc/sightd/admin-token].
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
 }
 
-#[derive(Debug, Args)]
-struct DetectCommand {
-    #[command(flatten)]
-    file: FileArgs,
-    #[command(flatten)]
-    detect: DetectArgs,
-}
-
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 struct RunArgs {
-    #[command(flatten)]
-    file: FileArgs,
     /// Address and port of the API and the page.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
@@ -105,36 +112,40 @@ struct RunArgs {
     #[arg(long, value_name = "URI")]
     source: Option<String>,
     /// Name of a model, or path of an ONNX file.
-    #[arg(long, alias = "network", value_name = "NAME")]
+    #[arg(long, visible_alias = "network", value_name = "NAME")]
     model: Option<String>,
     /// Run with the configuration and the model that last worked, kept in the state folder.
-    #[arg(long, conflicts_with_all = ["config", "listen", "source", "model"])]
+    #[arg(long, conflicts_with_all = ["listen", "source", "model"])]
     last_good: bool,
 }
 
 impl RunArgs {
-    fn sources(self) -> Sources {
+    fn sources(self, file: Option<PathBuf>) -> Sources {
         let flags = [("http.listen", self.listen), ("camera.default.source", self.source), ("model.name", self.model)];
-        Sources {
-            file: self.file.config,
-            flags: flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
-        }
+        Sources { file, flags: flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect() }
     }
 }
 
 /// Parses the command line, runs it and ends the process: at once, since a thread may still be inside a library.
 pub fn main() -> ! {
     infer::disable_telemetry();
-    let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run(args),
-        Command::Check(args) => check(args),
-        Command::Detect(args) => detect(args),
+    let Cli { config, command, run: flags } = Cli::parse();
+    if command.is_some() && flags != RunArgs::default() {
+        let error = "--listen, --source, --model and --last-good are flags of `run`: write them behind it";
+        Cli::command().error(clap::error::ErrorKind::ArgumentConflict, error).exit();
+    }
+    let outcome = match command.unwrap_or(Command::Run(flags)) {
+        Command::Run(args) => run(args, config),
+        Command::Check => check(config),
+        Command::Detect(args) => detect(&args, config),
         Command::Model(command) => command.run(&live_scaler, &mut io::stdout()).map_err(Failure::Other),
         Command::Doctor(DoctorArgs { command: Some(DoctorCommand::Cameras { json }), .. }) => doctor_cameras(json),
-        Command::Doctor(args) => infer::end_process(doctor(args).unwrap_or_else(failed)),
+        Command::Doctor(args) => infer::end_process(doctor(args, config).unwrap_or_else(failed)),
         Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
         Command::Openapi => openapi(),
+        Command::Token(TokenCommand::New { admin, file }) => new_token(admin, file),
+        Command::Completions { shell } => completions(shell),
+        Command::Man => man(),
     };
     infer::end_process(outcome.err().map_or(0, failed))
 }
@@ -170,9 +181,12 @@ fn failed(failure: Failure) -> u8 {
     }
 }
 
-fn run(args: RunArgs) -> Result<(), Failure> {
+fn run(args: RunArgs, config: Option<PathBuf>) -> Result<(), Failure> {
     let last_good = args.last_good;
-    let sources = if last_good { app::last_good::sources()? } else { args.sources() };
+    if last_good && config.is_some() {
+        return Err(Failure::Config(anyhow::anyhow!("--last-good reads its own configuration: leave out --config")));
+    }
+    let sources = if last_good { app::last_good::sources()? } else { args.sources(config) };
     let Loaded { config, files } = read(sources.clone())?;
     let log_buffer = logging::start(&config.log);
     for file in &files {
@@ -185,15 +199,15 @@ fn run(args: RunArgs) -> Result<(), Failure> {
     app::run(&config, Arc::new(move || config::load(&sources).map(|loaded| loaded.config)), log_buffer, keep)
 }
 
-fn detect(args: DetectCommand) -> Result<(), Failure> {
-    let Loaded { config, .. } = read(Sources { file: args.file.config, flags: Vec::new() })?;
-    let name = args.detect.model.as_ref().unwrap_or(&config.model.name);
+fn detect(args: &DetectArgs, file: Option<PathBuf>) -> Result<(), Failure> {
+    let Loaded { config, .. } = read(Sources { file, flags: Vec::new() })?;
+    let name = args.model.as_ref().unwrap_or(&config.model.name);
     let model = workshop::find(name, &config.model.folders).map_err(|error| Failure::Config(error.into()))?;
     if let Some(note) = model.note() {
         eprintln!("sightd: {note}");
     }
     let out = &mut io::stdout();
-    detect::run(&args.detect, &model, &config.runtime, &config.detection, out).map_err(Failure::Other)
+    detect::run(args, &model, &config.runtime, &config.detection, out).map_err(Failure::Other)
 }
 
 fn openapi() -> Result<(), Failure> {
@@ -202,8 +216,8 @@ fn openapi() -> Result<(), Failure> {
 }
 
 /// The exit code is that of the worst finding: 0 good, 1 warning, 2 error.
-fn doctor(args: DoctorArgs) -> Result<u8, Failure> {
-    let sources = Sources { file: args.file.config, flags: Vec::new() };
+fn doctor(args: DoctorArgs, file: Option<PathBuf>) -> Result<u8, Failure> {
+    let sources = Sources { file, flags: Vec::new() };
     let facts = app::doctor::facts(&sources, args.root);
     let report = doctor::examine(&facts);
     if let Some(file) = args.bundle {
@@ -234,12 +248,30 @@ fn doctor_cameras(json: bool) -> Result<(), Failure> {
     cameras.iter().try_for_each(|camera| print(&camera.to_string()))
 }
 
-fn check(args: FileArgs) -> Result<(), Failure> {
-    let Loaded { config, files } = read(Sources { file: args.config, flags: Vec::new() })?;
+fn check(file: Option<PathBuf>) -> Result<(), Failure> {
+    let Loaded { config, files } = read(Sources { file, flags: Vec::new() })?;
     app::check(&config)?;
     let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
     let from = if files.is_empty() { "no file: defaults".to_owned() } else { files.join(", ") };
     print(&format!("the configuration is good ({from})"))
+}
+
+fn new_token(admin: bool, file: Option<PathBuf>) -> Result<(), Failure> {
+    let made = token::make(admin, file).map_err(Failure::Other)?;
+    print(&made.to_string())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sightd", &mut script);
+    print(String::from_utf8_lossy(&script).trim_end())
+}
+
+fn man() -> Result<(), Failure> {
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    rendered.map_err(|error| Failure::Other(error.into()))?;
+    print(String::from_utf8_lossy(&page).trim_end())
 }
 
 fn read(sources: Sources) -> Result<Loaded, Failure> {

@@ -45,3 +45,4 @@ pub mod config;
 pub mod detect;
 pub mod pipeline;
 pub mod setup_runtime;
+pub mod token;

@@ -13,7 +13,7 @@ const LEVELS: &[&[&str]] = &[
     &["draw", "latest_frames", "log_buffer", "pictures", "video"],
     &["detect_queue", "state"],
     &["source", "publish", "ops"],
-    &["config", "pipeline", "detect", "setup_runtime"],
+    &["config", "pipeline", "detect", "setup_runtime", "token"],
     &["app"],
     &["cli"],
 ];

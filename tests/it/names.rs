@@ -178,8 +178,10 @@ fn the_page_uses_standard_names() {
         let text = fs::read_to_string(&file).unwrap();
         let names = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').map(str::to_owned);
         // Comments and visible texts are prose: a capital or a plain English word alone says nothing there.
-        let is_name = |name: &String| WORDS.iter().any(|(word, _)| words(name).iter().any(|part| part == word))
-            || ["most_hz", "least_fps", "stand_in"].contains(&name.as_str());
+        let is_name = |name: &String| {
+            WORDS.iter().any(|(word, _)| words(name).iter().any(|part| part == word))
+                || ["most_hz", "least_fps", "stand_in"].contains(&name.as_str())
+        };
         check(&mut wrong, &file, names.filter(is_name));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -17,7 +17,10 @@ fn calls(home: &TempDir, seconds: u32, arguments: &[&str]) -> Vec<String> {
     let own = |name: &str| home.path().join(name);
     let mut command = Command::new("timeout");
     command.args(["--signal=TERM", &seconds.to_string(), "strace", "-f", "-qq", "-s", "256", "-o"]).arg(&trace);
-    command.args(["-e", "trace=connect,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2"]);
+    command.args([
+        "-e",
+        "trace=connect,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2",
+    ]);
     command.arg(env!("CARGO_BIN_EXE_sightd")).args(arguments).current_dir(crate::support::root());
     command.env("HOME", home.path()).env("CACHE_DIRECTORY", own("cache")).env("STATE_DIRECTORY", own("state"));
     command.env_remove("ORT_DISABLE_TELEMETRY").env_remove("XDG_CACHE_HOME").env_remove("XDG_RUNTIME_DIR");
@@ -26,7 +29,7 @@ fn calls(home: &TempDir, seconds: u32, arguments: &[&str]) -> Vec<String> {
     }
     let output = command.stdin(Stdio::null()).output().unwrap();
     let text = fs::read_to_string(&trace).unwrap();
-    assert!(text.lines().count() > 100, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.lines().count() > 50, "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     text.lines().map(str::to_owned).collect()
 }
 
@@ -52,8 +55,13 @@ fn assert_quiet(home: &TempDir, calls: &[String]) {
         let path = Path::new(path);
         let registry = home.path().join(".cache/gstreamer-1.0"); // GStreamer's list of its own plugins
         let own = ["cache", "state"].map(|name| home.path().join(name));
-        path.starts_with("/dev") || path.starts_with("/proc") || path.starts_with(registry)
-            || own.iter().any(|folder| path.starts_with(folder)) || path == home.path().join(".cache")
+        // Orc, which makes GStreamer's inner loops, maps them from a file that it deletes at once.
+        let orc = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("orcexec."));
+        orc || path.starts_with("/dev")
+            || path.starts_with("/proc")
+            || path.starts_with(registry)
+            || own.iter().any(|folder| path.starts_with(folder))
+            || path == home.path().join(".cache")
     };
     let outside: Vec<_> = calls.iter().filter(|call| written(call).is_some_and(|path| !allowed(path))).collect();
     assert!(outside.is_empty(), "written outside the program's folders: {outside:#?}");
@@ -84,7 +92,9 @@ fn what_is_sent_and_written_is_recognised() {
     ] {
         assert!(sends_away(away), "{away}");
     }
-    assert!(!sends_away("7 connect(9, {sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0"));
+    assert!(!sends_away(
+        "7 connect(9, {sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0"
+    ));
     assert!(!sends_away("7 connect(9, {sa_family=AF_UNIX, sun_path=\"/run/systemd/notify\"}, 23) = 0"));
     assert_eq!(written("7 openat(AT_FDCWD, \"/x/y\", O_WRONLY|O_CREAT, 0666) = 3"), Some("/x/y"));
     assert_eq!(written("7 openat(AT_FDCWD, \"/x/y\", O_RDONLY|O_CLOEXEC) = 3"), None);
