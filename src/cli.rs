@@ -7,7 +7,10 @@ use crate::{
     detect::{self, DetectArgs},
     ops::{doctor, logging},
     publish::http,
-    setup_runtime::{self, SetupRuntimeArgs},
+    setup_runtime::{
+        self, SetupRuntimeArgs,
+        engines::{self, EnginesArgs},
+    },
     source,
 };
 use anyhow::Context;
@@ -42,13 +45,29 @@ enum Command {
     Detect(DetectCommand),
     /// Models: list, pull, import, inspect, evaluate.
     #[command(subcommand)]
-    Model(workshop::cli::ModelCommand),
+    Model(ModelCommand),
     /// Look at everything that has to be right, and say how to put it right.
     Doctor(DoctorArgs),
     /// Put a downloaded ONNX Runtime in place.
     SetupRuntime(SetupRuntimeArgs),
     /// Print the API's OpenAPI document.
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    #[command(flatten)]
+    Workshop(workshop::cli::ModelCommand),
+    /// List or clear the engines that TensorRT has built, and the builds that did not end.
+    Engines(EnginesCommand),
+}
+
+#[derive(Debug, Args)]
+struct EnginesCommand {
+    #[command(flatten)]
+    file: FileArgs,
+    #[command(flatten)]
+    engines: EnginesArgs,
 }
 
 #[derive(Debug, Args)]
@@ -129,7 +148,10 @@ pub fn main() -> ! {
         Command::Run(args) => run(args),
         Command::Check(args) => check(args),
         Command::Detect(args) => detect(args),
-        Command::Model(command) => command.run(&live_scaler, &mut io::stdout()).map_err(Failure::Other),
+        Command::Model(ModelCommand::Workshop(command)) => {
+            command.run(&live_scaler, &mut io::stdout()).map_err(Failure::Other)
+        }
+        Command::Model(ModelCommand::Engines(command)) => model_engines(command),
         Command::Doctor(DoctorArgs { command: Some(DoctorCommand::Cameras { json }), .. }) => doctor_cameras(json),
         Command::Doctor(args) => infer::end_process(doctor(args).unwrap_or_else(failed)),
         Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
@@ -193,6 +215,12 @@ fn detect(args: DetectCommand) -> Result<(), Failure> {
     }
     let out = &mut io::stdout();
     detect::run(&args.detect, &model, &config.runtime, &config.detection, out).map_err(Failure::Other)
+}
+
+fn model_engines(args: EnginesCommand) -> Result<(), Failure> {
+    let Loaded { config, .. } = read(Sources { file: args.file.config, flags: Vec::new() })?;
+    let folders = engines::folders(config.runtime.cache_folder());
+    engines::run(&args.engines, &folders, &mut io::stdout()).map_err(Failure::Other)
 }
 
 fn openapi() -> Result<(), Failure> {

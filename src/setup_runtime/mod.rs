@@ -7,6 +7,7 @@
 //! All happens beside the folder; it changes in one step, and only when the library can be loaded.
 
 mod archive;
+pub mod engines;
 mod fetch;
 mod place;
 

@@ -100,6 +100,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     storage::damage,
     storage::wear,
     storage::cache,
+    storage::engines,
     software::runtime,
     software::nvidia_libraries,
     software::elements,

@@ -6,8 +6,9 @@
 //!             table)             went where; engine: tensors allocated and bound once)
 //! ```
 //!
-//! The only room that knows `ort`, and the only one with unsafe code (`runtime/`).
+//! The only module that uses `ort`, and the only one with unsafe code (`runtime/`).
 
+mod attempts;
 pub mod cache;
 mod config;
 mod deadline;

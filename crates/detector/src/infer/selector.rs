@@ -69,7 +69,14 @@ impl ProviderSelector<'_> {
     /// Makes a session on as many of the wanted providers as can be had.
     pub(super) fn make(&self) -> Result<Made, InferError> {
         self.check_requirable()?;
-        let ProbeResult { able, mut refused } = register_each(self.runtime, self.config)?;
+        let ProbeResult { mut able, mut refused } = register_each(self.runtime, self.config)?;
+        if able.contains(&Provider::Tensorrt)
+            && let Some(reason) = Cache::new(&self.config.cache_folder()).given_up(&self.key()?)
+        {
+            tracing::warn!("TensorRT is left out: {reason}");
+            able.retain(|provider| *provider != Provider::Tensorrt);
+            refused.push(Refused { provider: Provider::Tensorrt, reason, fault: Fault::Missing });
+        }
         self.check_required(&refused)?;
         let mut to_try = VecDeque::from([able.clone()]);
         let mut first_failure: Option<String> = None;
@@ -117,6 +124,11 @@ impl ProviderSelector<'_> {
         match cache.open(&key, &mut Engines { selector: self, providers }) {
             Ok(committed) => Ok(Ok(committed)),
             Err(Failure::Compiler(failed)) => Ok(Err(failed)),
+            // Another process has tried since this one looked.
+            Err(failure @ Failure::GivenUp { .. }) => {
+                let reason = failure.to_string();
+                Ok(Err(Failed { code: ErrorCode::GenericFailure, reason, messages: Vec::new() }))
+            }
             Err(Failure::Cache { folder, reason }) => Err(InferError::Cache { folder, reason }),
         }
     }
