@@ -1,4 +1,4 @@
-//! What the doctor looks at.
+//! What the checks of the doctor are given.
 
 use crate::{board::BoardStatus, ops::telemetry::Tree};
 use detector::infer::cache::Entry;
@@ -51,7 +51,7 @@ pub struct RuntimeFact {
 pub struct ProviderFact {
     /// Its name: `tensorrt`, `cuda`, `cpu`.
     pub name: String,
-    /// Why it cannot be had, in the runtime's words; none when it can.
+    /// Why it is not available, in the runtime's words; none when it can.
     pub missing: Option<String>,
 }
 

@@ -19,6 +19,7 @@ mod options;
 mod placement;
 mod register;
 pub mod replay;
+mod report;
 mod runtime;
 mod selector;
 mod session;
@@ -28,6 +29,7 @@ pub use deadline::{DeadlineMonitor, Stuck, Work};
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
 pub use register::Availability;
+pub use report::short_reason;
 pub use runtime::{Build, FOLDER, LoadAttempt, Origin, Runtime, end_process};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};

@@ -3,6 +3,7 @@
 //! All unsafe code of the program lies in this folder.
 #![expect(unsafe_code, reason = "a C library is loaded at run time and its table of functions completed")]
 
+pub(super) mod legacy;
 mod library;
 pub(super) mod log;
 mod process;
