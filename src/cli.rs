@@ -7,7 +7,10 @@ use crate::{
     detect::{self, DetectArgs},
     ops::{doctor, logging},
     publish::http,
-    setup_runtime::{self, SetupRuntimeArgs},
+    setup_runtime::{
+        self, SetupRuntimeArgs,
+        engines::{self, EnginesArgs},
+    },
     source, token,
 };
 use anyhow::Context;
@@ -45,7 +48,7 @@ enum Command {
     Detect(DetectArgs),
     /// Models: list, pull, import, inspect, evaluate.
     #[command(subcommand)]
-    Model(workshop::cli::ModelCommand),
+    Model(ModelCommand),
     /// Look at everything that has to be right, and say how to put it right.
     Doctor(DoctorArgs),
     /// Put a downloaded ONNX Runtime in place.
@@ -62,6 +65,14 @@ enum Command {
     },
     /// Print the manual page, in roff.
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    #[command(flatten)]
+    Workshop(workshop::cli::ModelCommand),
+    /// List or clear the engines that TensorRT has built, and the builds that did not end.
+    Engines(EnginesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -138,7 +149,10 @@ pub fn main() -> ! {
         Command::Run(args) => run(args, config),
         Command::Check => check(config),
         Command::Detect(args) => detect(&args, config),
-        Command::Model(command) => command.run(&live_scaler, &mut io::stdout()).map_err(Failure::Other),
+        Command::Model(ModelCommand::Workshop(command)) => {
+            command.run(&live_scaler, &mut io::stdout()).map_err(Failure::Other)
+        }
+        Command::Model(ModelCommand::Engines(args)) => model_engines(&args, config),
         Command::Doctor(DoctorArgs { command: Some(DoctorCommand::Cameras { json }), .. }) => doctor_cameras(json),
         Command::Doctor(args) => infer::end_process(doctor(args, config).unwrap_or_else(failed)),
         Command::SetupRuntime(args) => setup_runtime::run(&args, &mut io::stdout().lock()).map_err(Failure::Other),
@@ -208,6 +222,12 @@ fn detect(args: &DetectArgs, file: Option<PathBuf>) -> Result<(), Failure> {
     }
     let out = &mut io::stdout();
     detect::run(args, &model, &config.runtime, &config.detection, out).map_err(Failure::Other)
+}
+
+fn model_engines(args: &EnginesArgs, file: Option<PathBuf>) -> Result<(), Failure> {
+    let Loaded { config, .. } = read(Sources { file, flags: Vec::new() })?;
+    let folders = engines::folders(config.runtime.cache_folder());
+    engines::run(args, &folders, &mut io::stdout()).map_err(Failure::Other)
 }
 
 fn openapi() -> Result<(), Failure> {

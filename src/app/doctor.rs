@@ -7,9 +7,13 @@ use crate::{
         doctor::{CameraFact, Connection, ElementFact, Facts, ListenerFact, ProviderFact, RuntimeFact},
         telemetry::{self, Tree},
     },
+    setup_runtime::engines,
     source::{self, SourceUri},
 };
-use detector::infer::Runtime;
+use detector::infer::{
+    Runtime,
+    cache::{Cache, Entry},
+};
 use std::{
     env, fs, io,
     net::{SocketAddr, TcpListener},
@@ -40,6 +44,7 @@ pub fn facts(sources: &Sources, root: Option<PathBuf>) -> Facts {
         video_encoder: source::video_encoder().map(Into::into),
         cameras: cameras.iter().map(|(name, camera)| camera_fact(name.as_str(), &camera.source, &root)).collect(),
         cache: writable(&config.runtime.cache_folder()),
+        engines: engines(config.runtime.cache_folder()),
         clock_synchronised: clock_synchronised(),
         listener: listener(config.http.listen, &tree),
         display: env::var("DISPLAY").ok(),
@@ -102,6 +107,11 @@ fn camera_fact(name: &str, uri: &SourceUri, root: &Path) -> CameraFact {
 fn writable(folder: &Path) -> Result<PathBuf, String> {
     let tried = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
     tried.map(|_| folder.to_owned()).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// What lies in the engine caches: the configuration's, which is `chosen`, and the service's.
+fn engines(chosen: PathBuf) -> Vec<Entry> {
+    engines::folders(chosen).iter().flat_map(|folder| Cache::new(folder).entries()).collect()
 }
 
 /// What systemd says of the clock (`timedatectl`, as in systemd 237); none where it does not answer.

@@ -19,11 +19,7 @@ use crate::{
     state::DaemonState,
 };
 use anyhow::{Context, anyhow};
-use detector::{infer, manifest::Model, status::EnginePhase};
-use rustix::{
-    fs::{CWD, RenameFlags},
-    io::Errno,
-};
+use detector::{files, infer, manifest::Model, status::EnginePhase};
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
@@ -109,11 +105,8 @@ impl LastGood {
         let owner_only = fs::Permissions::from_mode(0o700);
         let new = tempfile::Builder::new().prefix(".last-good.").permissions(owner_only).tempdir_in(parent)?;
         self.fill(new.path(), model).with_context(|| format!("cannot write {}", new.path().display()))?;
-        match rustix::fs::renameat_with(CWD, new.path(), CWD, &self.folder, RenameFlags::EXCHANGE) {
-            Err(Errno::NOENT) => rustix::fs::rename(new.path(), &self.folder),
-            exchanged => exchanged,
-        }
-        .with_context(|| format!("cannot put {} in place", self.folder.display()))
+        files::swap_folder(new.path(), &self.folder)
+            .with_context(|| format!("cannot put {} in place", self.folder.display()))
     }
 
     fn fill(&self, new: &Path, model: &Model) -> anyhow::Result<()> {

@@ -1,8 +1,11 @@
-//! Takes the libraries for this machine out of what people download: a library, a tar archive or a zip archive.
+//! Takes the libraries for this machine out of what people download or build: a library, a tar archive (plain or
+//! compressed by gzip, bzip2 or xz), a zip archive, or a folder.
 
-use super::place::STEM;
+use super::place::{PROVIDER_LIBRARIES, STEM};
 use anyhow::{Context, bail, ensure};
-use flate2::read::GzDecoder;
+use bzip2::read::MultiBzDecoder;
+use flate2::read::MultiGzDecoder;
+use lzma_rust2::XzReader;
 use std::{
     collections::BTreeSet,
     fs::{self, File, Permissions},
@@ -13,6 +16,16 @@ use std::{
 
 /// The largest library that is taken out of an archive, in bytes; CUDA's provider has some hundred MiB.
 const MAX_FILE: u64 = 2 << 30;
+/// All libraries that are taken, in bytes.
+const MAX_WRITTEN: u64 = 4 << 30;
+/// The longest archive after decompression, in bytes; Triton's has some GiB.
+const MAX_UNPACKED: u64 = 16 << 30;
+/// Memory for the dictionary of an .xz archive, in KiB; `xz -9` needs 65 MiB.
+const MAX_DICTIONARY_KIB: u32 = 256 << 10;
+/// Folders within each other that are searched.
+const MAX_DEPTH: usize = 8;
+/// Entries of one folder that are searched.
+const MAX_ENTRIES: usize = 10_000;
 
 /// Length of the header of a 64-bit ELF file.
 const HEADER: usize = 64;
@@ -57,7 +70,35 @@ impl Elf {
     }
 }
 
-/// What came of looking through an archive.
+/// What an input consists of, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Library,
+    Tar,
+    Gzip,
+    Bzip2,
+    Xz,
+    Zip,
+}
+
+impl Kind {
+    /// Bytes that are enough to tell: a tar archive has its mark behind the first file's name and attributes.
+    const LENGTH: u64 = 262;
+
+    fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x7f, b'E', b'L', b'F', ..] => Some(Self::Library),
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [b'B', b'Z', b'h', ..] => Some(Self::Bzip2),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [b'P', b'K', 3, 4, ..] => Some(Self::Zip),
+            _ if start.get(257..262) == Some(b"ustar") => Some(Self::Tar),
+            _ => None,
+        }
+    }
+}
+
+/// What an archive or folder has given so far.
 #[derive(Default)]
 struct Taken {
     /// The archive's folders that held a library for this machine, in its order; the libraries of the n-th lie in the
@@ -67,22 +108,42 @@ struct Taken {
     others: BTreeSet<ElfMachine>,
     /// Whether it has the module that ONNX Runtime is in Python.
     python: bool,
+    /// Bytes that were written.
+    written: u64,
 }
 
-/// Puts the libraries for this machine that `file` holds into a folder under `into`, and gives that folder.
-pub(super) fn take(file: &Path, into: &Path) -> anyhow::Result<PathBuf> {
+/// Puts the libraries for this machine that `from` (a library, an archive or a folder) holds into a folder under
+/// `into`, and gives that folder.
+pub(super) fn take(from: &Path, into: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(into)?;
-    let mut source = File::open(file).context("cannot be read")?;
-    let mut magic = [0; 4];
-    let length = source.read(&mut magic)?;
-    source.rewind()?;
     let mut taken = Taken::default();
-    match &magic[..length] {
-        b"\x7fELF" => taken.offer(Path::new("libonnxruntime.so"), &mut source, into)?,
-        [0x1f, 0x8b, ..] => taken.tar(GzDecoder::new(source), into).context("is a damaged archive")?,
-        b"PK\x03\x04" => taken.zip(source, into).context("is a damaged archive")?,
-        _ => bail!("is neither a library (ELF) nor a .tgz, .tar.gz, .whl or .zip archive"),
+    if from.is_dir() {
+        taken.folder(from, into, MAX_DEPTH)?;
+        return taken.main_folder(into);
     }
+    let mut source = File::open(from).context("cannot be read")?;
+    let mut start = Vec::new();
+    source.by_ref().take(Kind::LENGTH).read_to_end(&mut start)?;
+    source.rewind()?;
+    let unpacked: Box<dyn Read> = match Kind::of(&start) {
+        Some(Kind::Library) => {
+            taken.offer(Path::new("libonnxruntime.so"), &mut source, into)?;
+            taken.providers_beside(from, into)?;
+            return taken.main_folder(into);
+        }
+        Some(Kind::Zip) => {
+            taken.zip(source, into).context("is a damaged archive")?;
+            return taken.main_folder(into);
+        }
+        Some(Kind::Tar) => Box::new(source),
+        Some(Kind::Gzip) => Box::new(MultiGzDecoder::new(source)),
+        Some(Kind::Bzip2) => Box::new(MultiBzDecoder::new(source)),
+        Some(Kind::Xz) => Box::new(XzReader::new_mem_limit(source, true, MAX_DICTIONARY_KIB)),
+        None => bail!(
+            "is neither a library (ELF), a folder, nor a .tgz, .tar.gz, .tar.bz2, .tar.xz, .tar, .whl or .zip archive"
+        ),
+    };
+    taken.tar(unpacked.take(MAX_UNPACKED), into).context("is a damaged archive")?;
     taken.main_folder(into)
 }
 
@@ -110,11 +171,52 @@ impl Taken {
         Ok(())
     }
 
+    /// Searches `from` and the folders in it; symbolic links are not followed.
+    fn folder(&mut self, from: &Path, into: &Path, depth: usize) -> anyhow::Result<()> {
+        let read = || -> io::Result<Vec<fs::DirEntry>> { fs::read_dir(from)?.take(MAX_ENTRIES + 1).collect() };
+        let mut entries = read().with_context(|| format!("cannot read {}", from.display()))?;
+        ensure!(entries.len() <= MAX_ENTRIES, "{} has more than {MAX_ENTRIES} entries", from.display());
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let (folders, files): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        for file in files.iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+            self.file(&file.path(), into)?;
+        }
+        if depth > 0 {
+            folders.iter().try_for_each(|folder| self.folder(&folder.path(), into, depth - 1))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a file of the system if it is one of ONNX Runtime's libraries.
+    fn file(&mut self, path: &Path, into: &Path) -> anyhow::Result<()> {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(is_library) {
+            let mut content = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            self.offer(path, &mut content, into)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the providers that lie beside the library that the user named.
+    fn providers_beside(&mut self, library: &Path, into: &Path) -> anyhow::Result<()> {
+        let library = library.canonicalize()?;
+        let Some(beside) = library.parent() else { return Ok(()) };
+        for provider in PROVIDER_LIBRARIES {
+            let path = beside.join(provider);
+            if path.is_file() {
+                let mut content = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                // Under the library's own place, so that they get into its folder.
+                self.offer(Path::new(provider), &mut content, into)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a file if it is one of ONNX Runtime's libraries, for this machine.
     fn offer(&mut self, path: &Path, content: &mut dyn Read, into: &Path) -> anyhow::Result<()> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
         self.python |= name.starts_with("onnxruntime_pybind11_state");
-        if !(name.starts_with(STEM) && name.contains(".so")) {
+        if !is_library(name) {
             return Ok(());
         }
         let mut header = Vec::new();
@@ -134,6 +236,8 @@ impl Taken {
         fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
         let written = write(&folder.join(name), header.chain(content)).with_context(|| path.display().to_string())?;
         ensure!(written >= elf.length, "{name} is cut off: {written} bytes of {} are there", elf.length);
+        self.written += written;
+        ensure!(self.written <= MAX_WRITTEN, "holds more than {} MiB of libraries", MAX_WRITTEN >> 20);
         Ok(())
     }
 
@@ -163,6 +267,10 @@ impl Taken {
     }
 }
 
+fn is_library(name: &str) -> bool {
+    name.starts_with(STEM) && name.contains(".so")
+}
+
 fn folder(into: &Path, index: usize) -> PathBuf {
     into.join(index.to_string())
 }
@@ -184,7 +292,7 @@ mod tests {
     fn the_header_says_machine_and_length() {
         let mut header = b"\x7fELF\x02\x01\x01".to_vec();
         header.resize(HEADER, 0);
-        header[18] = 183;
+        header[18] = 183; // AArch64
         header[40..42].copy_from_slice(&[0, 1]);
         (header[58], header[60]) = (64, 2);
         assert_eq!(Elf::read(&header), Some(Elf { machine: ElfMachine::AARCH64, length: 256 + 128 }));

@@ -7,6 +7,7 @@
 //! All happens beside the folder; it changes in one step, and only when the library can be loaded.
 
 mod archive;
+pub mod engines;
 mod fetch;
 mod place;
 
@@ -22,7 +23,7 @@ use std::{
 /// `sightd setup-runtime`
 #[derive(Clone, Debug, Args)]
 pub struct SetupRuntimeArgs {
-    /// A libonnxruntime.so, or an archive with one (.tgz, .tar.gz, a package of npm, a wheel or .zip)
+    /// A libonnxruntime.so, or an archive or folder with one (.tgz, .tar.gz, .tar.bz2, .tar.xz, .tar, .whl or .zip)
     #[arg(value_name = "FILE-or-URL")]
     pub from: String,
     /// What the SHA-256 of the file must be; an http:// address needs it
@@ -52,20 +53,22 @@ impl FromStr for Checksum {
 /// Puts the library in place and writes to `out` which version it is and which providers it has.
 ///
 /// # Errors
-/// When the file cannot be had or holds no library for this machine, when the library cannot be loaded, or when the
+/// When the file cannot be read or fetched, or holds no library for this machine, when the library cannot be loaded, or when the
 /// folder cannot be written or holds other things. The folder is then as it was.
 pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     place::check(&args.to)?;
     let scratch = place::scratch(&args.to)?;
     let file = fetch::obtain(&args.from, args.sha256.is_some(), scratch.path())?;
     if let Some(Checksum(wanted)) = &args.sha256 {
-        let found = workshop::sha256_of(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        ensure!(found == *wanted, "{} has the SHA-256 {found}, not {wanted}: it was not used", args.from);
+        ensure!(!file.is_dir(), "{} is a folder, which has no SHA-256", args.from);
+        let actual = workshop::sha256_of(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        ensure!(actual == *wanted, "{} has the SHA-256 {actual}, not {wanted}: it was not used", args.from);
     }
     let libraries = archive::take(&file, &scratch.path().join("libraries")).with_context(|| args.from.clone())?;
     let config = infer::Config { library: Some(libraries.clone()), ..infer::Config::default() };
     let runtime = Runtime::load(&config)?;
     let providers = runtime.availability(&config)?;
+    let lacking = lacking(&libraries, &providers);
     place::swap(&libraries, &args.to)?;
 
     writeln!(out, "ONNX Runtime {} (C API {}) is in {}", runtime.version(), runtime.api(), args.to.display())?;
@@ -75,10 +78,31 @@ pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             Some(reason) => writeln!(out, "  {provider}: no, {reason}")?,
         }
     }
+    if !lacking.is_empty() {
+        writeln!(
+            out,
+            "It was built for the GPU, and {} did not lie beside it: give the whole archive, or the folder they are in",
+            lacking.join(", ")
+        )?;
+    }
     if args.to == Path::new(infer::FOLDER) {
         writeln!(out, "A running sightd takes it up when it is restarted: systemctl restart sightd")?;
     } else {
         writeln!(out, "sightd looks there with runtime.library = \"{}\"", args.to.display())?;
     }
     Ok(())
+}
+
+/// The provider libraries that a runtime built for the GPU looks for in `folder`, and that are not there.
+fn lacking(folder: &Path, providers: &[Availability]) -> Vec<&'static str> {
+    let is_asked_for = |library: &str| {
+        let reasons = || providers.iter().filter_map(|provider| Some((provider.provider, provider.missing.as_ref()?)));
+        reasons().any(|(provider, reason)| {
+            // Without the shared one the runtime does not get to the provider's own.
+            let own = library.contains(&format!("_{provider}.so"));
+            reason.contains(library) || (own && reason.contains(place::PROVIDER_LIBRARIES[0]))
+        })
+    };
+    let is_lacking = |library: &&str| !folder.join(library).exists() && is_asked_for(library);
+    place::PROVIDER_LIBRARIES.into_iter().filter(is_lacking).collect()
 }

@@ -1,10 +1,7 @@
 //! The folder that the libraries are put in.
 
 use anyhow::{Context, bail};
-use rustix::{
-    fs::{CWD, RenameFlags},
-    io::Errno,
-};
+use detector::files;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -13,6 +10,10 @@ use tempfile::TempDir;
 
 /// Every file of an ONNX Runtime is called so: the library and its providers.
 pub(super) const STEM: &str = "libonnxruntime";
+
+/// The libraries of its GPU providers, beside it. The others need the first.
+pub(super) const PROVIDER_LIBRARIES: [&str; 3] =
+    ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so", "libonnxruntime_providers_tensorrt.so"];
 
 /// Makes sure that nothing would be lost when `folder` is replaced.
 pub(super) fn check(folder: &Path) -> anyhow::Result<()> {
@@ -43,11 +44,7 @@ pub(super) fn scratch(folder: &Path) -> anyhow::Result<TempDir> {
 
 /// Makes `libraries` what `folder` is; what it was is then in `libraries`.
 pub(super) fn swap(libraries: &Path, folder: &Path) -> anyhow::Result<()> {
-    let renamed = match rustix::fs::renameat_with(CWD, libraries, CWD, folder, RenameFlags::EXCHANGE) {
-        Err(Errno::NOENT) => rustix::fs::rename(libraries, folder),
-        renamed => renamed,
-    };
-    renamed.with_context(|| format!("cannot put {} in place", folder.display()))
+    files::swap_folder(libraries, folder).with_context(|| format!("cannot put {} in place", folder.display()))
 }
 
 fn parent(folder: &Path) -> PathBuf {

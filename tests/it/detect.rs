@@ -90,8 +90,8 @@ fn bad_pictures_are_named_and_keep_none_of_the_others() {
     let lines: Vec<_> = error.lines().collect();
     assert_eq!(lines.len(), 3, "{error}");
     for (line, (name, says)) in lines.into_iter().zip([
-        ("empty.jpg", "it is neither a JPEG nor a PNG picture"),
-        ("text.png", "it is neither a JPEG nor a PNG picture"),
+        ("empty.jpg", "it is neither a JPEG nor a PNG, WebP, GIF or BMP picture"),
+        ("text.png", "it is neither a JPEG nor a PNG, WebP, GIF or BMP picture"),
         ("no.jpg", "No such file"),
     ]) {
         assert!(line.contains(name) && line.contains(says), "{line}");

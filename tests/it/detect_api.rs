@@ -112,10 +112,11 @@ async fn what_is_no_picture_is_a_problem() {
     let daemon = Daemon::start().await;
     let jpeg = encoded(ImageFormat::Jpeg);
     for (kind, body, status, words) in [
-        ("image/jpeg", b"GIF89a".to_vec(), 415, "neither a JPEG nor a PNG"),
+        ("image/jpeg", b"II*\0 a TIFF file".to_vec(), 415, "neither a JPEG nor a PNG"),
         ("image/jpeg", Vec::new(), 415, "neither a JPEG nor a PNG"),
         ("text/plain", jpeg.clone(), 415, "\"text/plain\""),
         ("image/jpeg", jpeg[..40].to_vec(), 422, "damaged or cut short"),
+        ("image/jpeg", jpeg[..jpeg.len() - 20].to_vec(), 422, "the JPEG ends in the middle of its picture data"),
         ("image/png", png_of(60_000, 60_000), 413, "60000x60000 pixels: up to 25 million"),
         ("image/png", png_of(5001, 5000), 413, "5001x5000 pixels"),
         ("image/png", png_of(65_000, 65_000), 413, "65000x65000 pixels"),

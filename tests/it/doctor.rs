@@ -1,6 +1,7 @@
 //! The doctor on a fake Jetson Nano: a sound one has nothing, and each planted fault is found with its fix.
 
 use crate::board::FakeBoard;
+use detector::infer::cache::Entry;
 use sightd::{
     board::Disk,
     ops::{
@@ -10,7 +11,7 @@ use sightd::{
         telemetry::{self, Tree},
     },
 };
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 fn facts(board: &FakeBoard) -> Facts {
     let tree = Tree::new(board.root());
@@ -34,9 +35,29 @@ fn facts(board: &FakeBoard) -> Facts {
         video_encoder: Ok("nvv4l2h264enc".into()),
         cameras: vec![camera],
         cache: Ok("/var/cache/sightd".into()),
+        engines: Vec::new(),
         clock_synchronised: Some(true),
         listener: ListenerFact::Free("127.0.0.1:8080".parse().unwrap()),
         display: None,
+    }
+}
+
+/// An engine that one build has given.
+fn engine(name: &str) -> Entry {
+    Entry { name: name.into(), key: None, built: Some((14 << 20, Duration::from_secs(300))), unfinished: 0 }
+}
+
+#[test]
+fn memory_is_no_concern_where_no_engine_is_to_be_built() {
+    let board = FakeBoard::new();
+    board.set("proc/meminfo", "MemTotal: 4059284 kB\nMemAvailable: 200000 kB\nSwapTotal: 1000 kB\nSwapFree: 0 kB");
+    let built = Facts { engines: vec![engine("a")], ..facts(&board) };
+    let mut on_cpu = facts(&board);
+    on_cpu.board.l4t = None;
+    on_cpu.runtime.as_mut().unwrap().providers[0].missing = Some("not enabled in this build".into());
+    for facts in [built, on_cpu] {
+        let report = doctor::examine(&facts);
+        assert!(!complaints(&report).iter().any(|complaint| complaint.starts_with("memory")), "{report}");
     }
 }
 
@@ -116,9 +137,28 @@ const FAULTS: &[Fault] = &[
             )
         },
         AS_IT_IS,
-        Severity::Error,
-        "memory: 195 MiB are free",
+        Severity::Warning,
+        "memory: 195 MiB are available: building an engine with TensorRT needs 1430 MiB",
         "multi-user.target",
+    ),
+    (
+        |board| {
+            board.set(
+                "proc/meminfo",
+                "MemTotal: 1979284 kB\nMemAvailable: 1400000 kB\nSwapTotal: 1000 kB\nSwapFree: 0 kB",
+            )
+        },
+        AS_IT_IS,
+        Severity::Warning,
+        "memory: 1367 MiB are available",
+        "set runtime.providers = [\"cpu\"]",
+    ),
+    (
+        NOTHING,
+        |facts| facts.engines = vec![Entry { unfinished: 2, ..engine("3f2a9c0b1d2e77aa") }],
+        Severity::Warning,
+        "engines: 2 builds of the engine 3f2a9c0b1d2e were begun and did not end",
+        "sudo sightd model engines --clear 3f2a9c0b1d2e",
     ),
     (
         |board| {

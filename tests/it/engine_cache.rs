@@ -2,7 +2,11 @@
 //! not atomically and without looking at errors, and refuses a session when it cannot read one back.
 
 use crate::support::{again, role};
-use detector::infer::cache::{Cache, Compiler, Failure, Key};
+use detector::infer::{
+    cache::{Cache, Compiler, Failure, Key},
+    end_process,
+};
+use sightd::setup_runtime::engines::{self, EnginesArgs};
 use std::{
     fs::{self, File},
     io::Write,
@@ -179,6 +183,130 @@ fn killed_at_any_step_the_next_start_builds_anew() {
     }
 }
 
+/// Kills a build of `key("m")` in `folder`, half-way, in a process of its own: test `name` plays that role.
+fn kill_a_build(name: &str, folder: &Path) {
+    let status = again(name, folder.to_str().unwrap()).output().unwrap().status;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+}
+
+#[test]
+fn after_two_builds_that_died_no_other_is_begun_until_they_are_cleared() {
+    const NAME: &str = "engine_cache::after_two_builds_that_died_no_other_is_begun_until_they_are_cleared";
+    if let Some(folder) = role() {
+        let killed_at = Some(CacheEvent::HalfWritten);
+        let _ = Cache::new(Path::new(&folder)).open(&key("m"), &mut Simulated { killed_at, ..Simulated::default() });
+        unreachable!("it was to be killed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path());
+    let name = key("m").folder();
+    for unfinished in [1, 2] {
+        assert_eq!(cache.given_up(&key("m")), None);
+        kill_a_build(NAME, folder.path());
+        let [entry] = &cache.entries()[..] else { panic!("{:?}", cache.entries()) };
+        assert_eq!((entry.unfinished, &entry.name, &entry.key), (unfinished, &name, &Some(key("m"))));
+        assert_eq!((entry.built, entry.is_given_up()), (None, unfinished == 2));
+    }
+    let mut simulated = Simulated::default();
+    let failure = cache.open(&key("m"), &mut simulated).unwrap_err();
+    assert!(matches!(failure, Failure::GivenUp { unfinished: 2, .. }), "{failure}");
+    assert_eq!(simulated.builds, 0);
+    let words = "2 engine builds were begun and did not end";
+    let cure = format!("until `sightd model engines --clear {}`", &name[..12]);
+    assert!(failure.to_string().starts_with(words) && failure.to_string().ends_with(&cure), "{failure}");
+    assert_eq!(cache.given_up(&key("m")), Some(failure.to_string()));
+    // Another model, or another version of anything, is another engine.
+    cache.open(&key("other"), &mut Simulated::default()).unwrap();
+    cache.remove(&name).unwrap();
+    assert_eq!((cache.given_up(&key("m")), open(folder.path())), (None, (1, 0)));
+    assert_eq!(cache.entries().iter().map(|entry| entry.unfinished).sum::<u32>(), 0);
+}
+
+#[test]
+fn engines_are_listed_and_cleared_by_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = [folder.path().to_owned()];
+    let command = |clear: Option<Option<&str>>| {
+        let args = EnginesArgs { clear: clear.map(|key| key.map(str::to_owned)) };
+        let mut out = Vec::new();
+        let result = engines::run(&args, &folders, &mut out).map_err(|error| format!("{error:#}"));
+        result.map(|()| String::from_utf8(out).unwrap())
+    };
+    assert_eq!(command(None).unwrap(), format!("no engine is cached in {}\n", folder.path().display()));
+    open(folder.path());
+    let died = key("died").folder();
+    fs::create_dir(folder.path().join("engines").join(&died)).unwrap();
+    let note = serde_json::json!({ "unfinished": 2, "key": key("died") });
+    fs::write(folder.path().join("engines").join(&died).join("unfinished.json"), note.to_string()).unwrap();
+    let text = command(None).unwrap();
+    for words in [
+        format!("{}  {}", &died[..12], folder.path().display()),
+        "model died, TensorRT 8.2.1, ONNX Runtime 1.11.0, NVIDIA Jetson Nano Developer Kit".to_owned(),
+        "not built: 2 unfinished builds; TensorRT is left out until this is cleared".to_owned(),
+        "built: 1.0 MiB, in ".to_owned(),
+    ] {
+        assert!(text.contains(&words), "{text}");
+    }
+    let error = command(Some(Some("xyz"))).unwrap_err();
+    assert!(error.starts_with("no engine has a key that begins with \"xyz\""), "{error}");
+    assert!(command(Some(Some(""))).unwrap_err().starts_with("2 engines have a key that begins with"));
+    assert_eq!(command(Some(Some(&died[..12]))).unwrap(), format!("removed {}\n", &died[..12]));
+    assert_eq!(open(folder.path()), (0, 1));
+    assert_eq!(command(Some(None)).unwrap(), format!("removed {}\n", &key("m").folder()[..12]));
+    assert!(command(None).unwrap().starts_with("no engine"));
+}
+
+#[test]
+fn a_build_that_ends_in_any_way_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path());
+    for _ in 0..3 {
+        cache.open(&key("m"), &mut NoDevice).unwrap_err();
+    }
+    assert_eq!(cache.entries()[0].unfinished, 0);
+    assert_eq!(open(folder.path()), (1, 0));
+}
+
+#[test]
+fn a_build_that_is_stopped_in_order_does_not_count() {
+    const NAME: &str = "engine_cache::a_build_that_is_stopped_in_order_does_not_count";
+    struct Stopped(u8);
+    impl Compiler for Stopped {
+        type Session = ();
+        type Error = SimulatedError;
+        fn open(&mut self, _: &Path) -> Result<(), SimulatedError> {
+            let code = self.0;
+            std::thread::spawn(move || end_process(code)).join().unwrap();
+            Ok(())
+        }
+        fn blames_engine(&self, _: &SimulatedError) -> bool {
+            false
+        }
+    }
+    if let Some(role) = role() {
+        let (code, folder) = role.split_once(' ').unwrap();
+        let _ = Cache::new(Path::new(folder)).open(&key("m"), &mut Stopped(code.parse().unwrap()));
+        unreachable!("the process was to end");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // 75: the build took too long, which is as bad as a kill.
+    for (code, unfinished) in [(0, 0), (75, 1), (0, 1), (0, 1), (75, 2)] {
+        let status = again(NAME, &format!("{code} {}", folder.path().display())).output().unwrap().status;
+        assert_eq!(status.code(), Some(code));
+        assert_eq!(Cache::new(folder.path()).entries()[0].unfinished, unfinished, "after {code}");
+    }
+}
+
+#[test]
+fn what_killed_writes_left_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path());
+    let left = marker(folder.path()).with_file_name(".unfinished-abc.tmp");
+    fs::write(&left, "{").unwrap();
+    assert_eq!(open(folder.path()), (0, 1));
+    assert!(!left.exists());
+}
+
 #[test]
 fn killed_while_the_marker_is_written_the_next_start_builds_anew() {
     for unfinished in ["", "{\"files\": {"] {
@@ -215,25 +343,30 @@ fn a_damaged_engine_is_built_anew() {
 #[test]
 fn an_engine_that_is_whole_but_refused_is_built_anew_once() {
     let folder = tempfile::tempdir().unwrap();
-    // FileDigest by a TensorRT of the same version number, yet not readable.
+    // Written by a TensorRT of the same version number, yet not readable.
     Cache::new(folder.path()).open(&key("m"), &mut Simulated { extra: 1, ..Simulated::default() }).unwrap();
     assert_eq!(open(folder.path()), (1, 1));
     assert_eq!(open(folder.path()), (0, 1));
 }
 
+/// A TensorRT whose device does not answer.
+struct NoDevice;
+
+impl Compiler for NoDevice {
+    type Session = ();
+    type Error = SimulatedError;
+
+    fn open(&mut self, _: &Path) -> Result<(), SimulatedError> {
+        Err(SimulatedError::NoDevice)
+    }
+
+    fn blames_engine(&self, error: &SimulatedError) -> bool {
+        *error == SimulatedError::Deserialise
+    }
+}
+
 #[test]
 fn a_silent_device_leaves_the_engine_alone() {
-    struct NoDevice;
-    impl Compiler for NoDevice {
-        type Session = ();
-        type Error = SimulatedError;
-        fn open(&mut self, _: &Path) -> Result<(), SimulatedError> {
-            Err(SimulatedError::NoDevice)
-        }
-        fn blames_engine(&self, error: &SimulatedError) -> bool {
-            *error == SimulatedError::Deserialise
-        }
-    }
     let folder = tempfile::tempdir().unwrap();
     open(folder.path());
     let failure = Cache::new(folder.path()).open(&key("m"), &mut NoDevice).unwrap_err();

@@ -159,7 +159,7 @@ fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
         ("a.png", "b.png", "b.png\" cannot be read: No such file"),
         ("\"width\": 20", "\"width\": 21", "a.png\" has 20x30 pixels, instances.json says 21x30"),
         ("person", "troll", "knows none of the dataset's classes (troll, gnome)"),
-        ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG picture"),
+        ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG, WebP"),
     ] {
         let dataset = small_dataset(|json| json.replace(from, to));
         let error = evaluate(&model.args(dataset.path(), Resize::Tf1), &live_scaler).unwrap_err().to_string();

@@ -65,7 +65,7 @@ fn is_the_runtimes_word(reason: &str) -> bool {
 }
 
 #[test]
-fn providers_that_can_not_be_had_are_reported_in_the_runtimes_words() {
+fn providers_that_are_not_available_are_reported_in_the_runtimes_words() {
     let Some(model) = shared(MODEL) else { return };
     let engine = open(&model, &coco_ssd()).unwrap();
     let providers = &engine.info().providers;
@@ -88,12 +88,12 @@ fn a_required_provider_that_is_missing_is_a_mistake_of_the_configuration() {
         Runtime::load(&config).unwrap().open(&config, &unread_model(&model, coco_ssd()), &|_| {}).err().unwrap();
     assert_eq!(error.remedy(), Remedy::Reconfigure);
     let text = error.to_string();
-    assert!(text.starts_with("runtime.require = \"tensorrt\", but it cannot be had: "), "{text}");
+    assert!(text.starts_with("runtime.require = \"tensorrt\", but it is not available: "), "{text}");
     assert!(is_the_runtimes_word(&text), "{text}");
 }
 
 #[test]
-fn a_model_that_can_not_serve_is_refused_in_words() {
+fn a_model_that_cannot_serve_is_refused_in_words() {
     let Some(model) = shared(MODEL) else { return };
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str, bytes: &[u8]| -> PathBuf {

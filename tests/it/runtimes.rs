@@ -4,12 +4,14 @@
 use crate::support::{again, coco_ssd, read_f32, role, root, shared, unread_model};
 use detector::{
     decode::{Decoder, Fraction, Thresholds},
-    infer::{Config, InferError, Remedy, Runtime},
+    infer::{Config, InferError, Remedy, Runtime, cache::Cache},
     status::{ProviderState, ProviderStatus},
 };
+use ort::sys::OrtApi;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
+    mem::offset_of,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -106,7 +108,6 @@ fn the_same_detections_on_every_library() {
 /// The GPU's providers are missing for the runtime's own reasons; the CPU runs the whole graph.
 fn check_providers(row: &Row) {
     let [tensorrt, cuda, cpu] = &row.providers[..] else { panic!("{row:?}") };
-    let old = row.version.starts_with("1.10.");
     // The npm package of 1.30 holds a GPU build without its provider libraries.
     let gpu_build = row.version.starts_with("1.30.");
     for (provider, words) in [(tensorrt, "TensorRT"), (cuda, "CUDA")] {
@@ -114,7 +115,6 @@ fn check_providers(row: &Row) {
         let reason = reason.as_ref().unwrap();
         assert_eq!((state.as_str(), *nodes), ("Unavailable", Some(0)), "{name}");
         let expected = match name.as_str() {
-            "cuda" if old => "CreateCUDAProviderOptions is not in this version of ONNX Runtime".to_owned(),
             _ if gpu_build => "libonnxruntime_providers_shared.so: cannot open shared object file".to_owned(),
             _ => format!("{words} execution provider is not enabled in this build"),
         };
@@ -191,8 +191,109 @@ fn libraries_that_will_not_do_are_refused_in_words() {
     }
 }
 
+/// ONNX Runtime 1.10.0 with GPU providers that can be appended to a session and then run nothing: a library that hands
+/// out the real one's table with some entries replaced. CUDA's notes its options in `$SIGHTD_TEST_CALLS`.
+fn with_gpu_providers(folder: &Path) -> PathBuf {
+    let entry = |offset: usize| offset / size_of::<*const ()>();
+    let code = format!(
+        "#include <dlfcn.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\
+         struct base {{ const void *(*api)(unsigned); const char *(*version)(void); }};\n\
+         struct cuda {{ int device, search; size_t limit; int arena, copy, has_stream; void *stream, *config; }};\n\
+         static void *table[204];\n\
+         static const struct base *real(void) {{\n\
+             void *library = dlopen(\"{library}\", RTLD_NOW);\n\
+             return ((const struct base *(*)(void))dlsym(library, \"OrtGetApiBase\"))();\n\
+         }}\n\
+         static void *succeed(void) {{ return NULL; }}\n\
+         static void *append_cuda(void *session, const struct cuda *c) {{\n\
+             FILE *calls = fopen(getenv(\"SIGHTD_TEST_CALLS\"), \"a\");\n\
+             fprintf(calls, \"%d %d %zu %d %d %d %p %p\\n\", c->device, c->search, c->limit, c->arena, c->copy,\n\
+                     c->has_stream, c->stream, c->config);\n\
+             return fclose(calls) ? session : NULL;\n\
+         }}\n\
+         static const void *api(unsigned version) {{\n\
+             memcpy(table, real()->api(version), sizeof table);\n\
+             table[{cuda}] = append_cuda;\n\
+             table[{tensorrt}] = table[{create}] = table[{update}] = table[{release}] = succeed;\n\
+             return table;\n\
+         }}\n\
+         static const char *version(void) {{ return real()->version(); }}\n\
+         static const struct base base = {{ api, version }};\n\
+         const void *OrtGetApiBase(void) {{ return &base; }}\n",
+        library = fs::read_dir(library("1.10.0")).unwrap().next().unwrap().unwrap().path().display(),
+        cuda = entry(offset_of!(OrtApi, SessionOptionsAppendExecutionProvider_CUDA)),
+        tensorrt = entry(offset_of!(OrtApi, SessionOptionsAppendExecutionProvider_TensorRT_V2)),
+        create = entry(offset_of!(OrtApi, CreateTensorRTProviderOptions)),
+        update = entry(offset_of!(OrtApi, UpdateTensorRTProviderOptions)),
+        release = entry(offset_of!(OrtApi, ReleaseTensorRTProviderOptions)),
+    );
+    let (source, library) = (folder.join("gpu.c"), folder.join("libonnxruntime.so"));
+    fs::write(&source, code).unwrap();
+    output(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl"));
+    library
+}
+
+/// The providers' states and reasons with the library of [`with_gpu_providers`], in a process of its own.
+fn providers_of(name: &str, library: &Path, folder: &Path) -> Vec<(String, String, Option<String>)> {
+    let mut command = again(name, "open");
+    command.env("ORT_DYLIB_PATH", library).env("SIGHTD_TEST_CALLS", folder.join("calls"));
+    let text = output(command.env("CACHE_DIRECTORY", folder));
+    let row = text.lines().find_map(|line| line.strip_prefix(MARK)).unwrap_or_else(|| panic!("{text}"));
+    serde_json::from_str(row).unwrap()
+}
+
+/// Opens the model and prints the providers, for [`providers_of`].
+fn print_providers(model: &Path) {
+    let config = Config::default();
+    let runtime = Runtime::load(&config).unwrap();
+    let engine = runtime.open(&config, &unread_model(model, coco_ssd()), &|_| {}).unwrap();
+    let provider = |p: &ProviderStatus| (p.name.clone(), format!("{:?}", p.state), p.reason.clone());
+    let row: Vec<_> = engine.info().providers.iter().map(provider).collect();
+    println!("\n{MARK}{}", serde_json::to_string(&row).unwrap());
+}
+
 #[test]
-fn every_place_that_was_looked_at_is_named() {
+fn cuda_is_appended_by_the_older_entry_where_the_newer_one_is_missing() {
+    const NAME: &str = "runtimes::cuda_is_appended_by_the_older_entry_where_the_newer_one_is_missing";
+    let Some(model) = shared(MODEL) else { return };
+    if role().is_some() {
+        return print_providers(&model);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let providers = providers_of(NAME, &with_gpu_providers(folder.path()), folder.path());
+    // Registered, so not unavailable; and it runs nothing.
+    let reason = Some("the runtime placed no node of the graph on it".to_owned());
+    assert_eq!(providers[1], ("cuda".to_owned(), "Disabled".to_owned(), reason));
+    let calls = fs::read_to_string(folder.path().join("calls")).unwrap();
+    // HEURISTIC, all memory, kSameAsRequested, the default stream, no stream and no configuration of the user's.
+    let call = format!("0 1 {} 1 1 0 (nil) (nil)", usize::MAX);
+    assert!(calls.lines().count() >= 2 && calls.lines().all(|line| line == call), "{calls}");
+}
+
+#[test]
+fn tensorrt_is_left_out_after_two_builds_that_died() {
+    const NAME: &str = "runtimes::tensorrt_is_left_out_after_two_builds_that_died";
+    let Some(model) = shared(MODEL) else { return };
+    if role().is_some() {
+        return print_providers(&model);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let library = with_gpu_providers(folder.path());
+    let tensorrt = || providers_of(NAME, &library, folder.path()).remove(0);
+    assert_eq!(tensorrt().1, "Disabled");
+    let cache = Cache::new(folder.path());
+    let [entry] = &cache.entries()[..] else { panic!("{:?}", cache.entries()) };
+    let note = serde_json::json!({ "unfinished": 2, "key": entry.key });
+    fs::write(folder.path().join("engines").join(&entry.name).join("unfinished.json"), note.to_string()).unwrap();
+    let (_, state, reason) = tensorrt();
+    let words = "2 engine builds were begun and did not end";
+    assert!(state == "Unavailable" && reason.as_ref().unwrap().starts_with(words), "{state} {reason:?}");
+    cache.remove(&entry.name).unwrap();
+    assert_eq!(tensorrt().1, "Disabled");
+}
+
+#[test]
+fn every_searched_place_is_named() {
     // A copy of this binary, far from any checkout, finds no library.
     if role().is_some() {
         let error = Runtime::load(&Config::default()).err().unwrap();
@@ -207,7 +308,7 @@ fn every_place_that_was_looked_at_is_named() {
     fake_library(&folder.path().join("lib/sightd"), "1.8.1");
     let copy = bin.join("it");
     fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    let name = "runtimes::every_place_that_was_looked_at_is_named";
+    let name = "runtimes::every_searched_place_is_named";
     let said = again(name, "lost");
     let mut command = Command::new(copy);
     command.args(said.get_args()).env(crate::support::ROLE, "lost").env_remove("ORT_DYLIB_PATH");
@@ -251,14 +352,14 @@ fn an_order_without_the_cpu_and_one_that_ends_with_another() {
     let error = open("providers = [\"tensorrt\", \"cuda\"]").err().unwrap();
     assert_eq!(error.remedy(), Remedy::Reconfigure);
     let text = error.to_string();
-    let words = "none of runtime.providers can be had, and \"cpu\" is not among them: tensorrt: ";
+    let words = "none of runtime.providers is available, and \"cpu\" is not among them: tensorrt: ";
     assert!(text.starts_with(words) && text.contains("; cuda: "), "{text}");
     let engine = open("providers = [\"cpu\", \"cuda\"]").unwrap();
     let cuda = &engine.info().providers[1];
     assert_eq!(cuda.state, ProviderState::Disabled);
     assert_eq!(cuda.reason.as_deref(), Some("it stands after \"cpu\" in runtime.providers"));
     let error = open("providers = [\"cpu\"]\nrequire = \"cuda\"").err().unwrap().to_string();
-    assert_eq!(error, "runtime.require = \"cuda\", but it cannot be had: it does not stand in runtime.providers");
+    assert_eq!(error, "runtime.require = \"cuda\", but it is not available: it does not stand in runtime.providers");
     let error = open("[tensorrt]\ntrt_fp16 = \"1\"").err().unwrap();
     assert_eq!(error.remedy(), Remedy::Reconfigure);
 }

@@ -105,6 +105,93 @@ fn a_bare_library_and_a_wheel_will_do() {
     assert_eq!(home.files(), ["opt/lib", "opt/lib/libonnxruntime.so.1.11.0"]);
 }
 
+/// An ELF file for this machine that is whole and holds nothing: stands for a provider's library.
+fn provider_library() -> Vec<u8> {
+    let mut elf = library()[..64].to_vec();
+    elf[40..48].copy_from_slice(&0_u64.to_le_bytes()); // no table of sections
+    elf[60..62].copy_from_slice(&0_u16.to_le_bytes());
+    elf
+}
+
+/// The layout of Triton Inference Server's archives, as far as it matters.
+fn triton() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, name, content).unwrap();
+    };
+    add("./lib/libtritonserver.so", &provider_library());
+    add("./backends/onnxruntime/libtriton_onnxruntime.so", &provider_library());
+    add("./backends/onnxruntime/libonnxruntime.so", &library());
+    for provider in ["shared", "cuda", "tensorrt"] {
+        let name = format!("./backends/onnxruntime/libonnxruntime_providers_{provider}.so");
+        add(&name, &provider_library());
+    }
+    tar.into_inner().unwrap()
+}
+
+/// The names of a Triton archive's libraries, in place.
+const TRITONS: [&str; 5] = [
+    "opt/lib",
+    "opt/lib/libonnxruntime.so",
+    "opt/lib/libonnxruntime_providers_cuda.so",
+    "opt/lib/libonnxruntime_providers_shared.so",
+    "opt/lib/libonnxruntime_providers_tensorrt.so",
+];
+
+#[test]
+fn tritons_archive_is_taken_in_every_compression() {
+    let home = Home::new();
+    let tar = home.file("triton.tar", &triton());
+    for (program, ending) in [(None, ""), (Some("gzip"), ".gz"), (Some("bzip2"), ".bz2"), (Some("xz"), ".xz")] {
+        if let Some(program) = program {
+            assert!(Command::new(program).args(["--keep", &tar]).status().unwrap().success(), "{program}");
+        }
+        let packed = format!("{tar}{ending}");
+        assert!(home.good(&[&packed]).starts_with("ONNX Runtime 1.11.0 "), "{packed}");
+        assert_eq!(home.files(), TRITONS, "{packed}");
+        let bytes = fs::read(&packed).unwrap();
+        let cut = home.file("cut", &bytes[..bytes.len() / 2]);
+        assert!(home.refused(&[&cut]).contains("is a damaged archive"), "{packed}");
+    }
+}
+
+#[test]
+fn a_folder_is_searched_and_a_bare_library_takes_its_providers_along() {
+    let home = Home::new();
+    let build = home.0.path().join("build/Linux/Release");
+    fs::create_dir_all(&build).unwrap();
+    fs::write(build.join("libonnxruntime.so.1.11.0"), library()).unwrap();
+    for provider in ["shared", "cuda", "tensorrt"] {
+        fs::write(build.join(format!("libonnxruntime_providers_{provider}.so")), provider_library()).unwrap();
+    }
+    std::os::unix::fs::symlink("libonnxruntime.so.1.11.0", build.join("libonnxruntime.so")).unwrap();
+    let folder = home.0.path().join("build");
+    home.good(&[folder.to_str().unwrap()]);
+    let with_version = TRITONS.map(|name| name.replace("runtime.so", "runtime.so.1.11.0"));
+    assert_eq!(home.files(), with_version);
+    for name in ["libonnxruntime.so", "libonnxruntime.so.1.11.0"] {
+        home.good(&[build.join(name).to_str().unwrap()]);
+        assert_eq!(home.files(), TRITONS, "{name}");
+    }
+    let empty = home.0.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    assert!(home.refused(&[empty.to_str().unwrap()]).contains("holds no libonnxruntime.so"));
+}
+
+#[test]
+fn provider_libraries_that_are_missing_are_named() {
+    let home = Home::new();
+    let gpu_build = part("lib/onnxruntime-1.30.0");
+    let said = home.good(&[gpu_build.to_str().unwrap()]);
+    let words = "It was built for the GPU, and libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so, \
+                 libonnxruntime_providers_tensorrt.so did not lie beside it";
+    assert!(said.contains(words), "{said}");
+    assert!(!home.good(&[&npm("1.11.0")]).contains("did not lie beside it"));
+}
+
 #[test]
 fn what_holds_no_library_for_this_machine_is_named() {
     let home = Home::new();
@@ -117,8 +204,11 @@ fn what_holds_no_library_for_this_machine_is_named() {
     let axe = part("downloads/axe-core-4.14.1.tgz");
     for (file, words) in [
         (axe.to_str().unwrap().to_owned(), "holds no libonnxruntime.so"),
-        (home.file("readme.txt", b"hello"), "is neither a library (ELF) nor a .tgz, .tar.gz, .whl or .zip archive"),
-        (home.file("empty", b""), "is neither a library (ELF) nor a .tgz"),
+        (
+            home.file("readme.txt", b"hello"),
+            "is neither a library (ELF), a folder, nor a .tgz, .tar.gz, .tar.bz2, .tar.xz",
+        ),
+        (home.file("empty", b""), "is neither a library (ELF), a folder, nor a .tgz"),
         (home.file("cut.tgz", &damaged), "is a damaged archive"),
         (home.zip("gpu.whl", &[module]), "only as a module of Python; sightd needs the C library"),
         (home.zip("old.zip", &[("lib/libonnxruntime.so", &foreign)]), "has ONNX Runtime for machine 8 of the ELF"),

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Why a picture could not be looked at.
+/// Why detection in a picture failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectorError {
     /// The picture does not fit the network.
@@ -81,7 +81,7 @@ impl Detector {
         &self.provider
     }
 
-    /// What it wants to see.
+    /// The network's input.
     pub fn input(&self) -> &Input {
         &self.input
     }

@@ -12,6 +12,7 @@
 pub mod decode;
 pub mod detection;
 mod detector;
+pub mod files;
 pub mod fraction;
 pub mod geometry;
 pub mod infer;

@@ -44,7 +44,7 @@ pub struct Manifest {
     pub source: Option<String>,
     /// Class names by class id; `labels[0]` is the background, and unused ids hold an empty text.
     pub labels: Vec<String>,
-    /// What the network wants to see.
+    /// The network's input.
     pub input: Input,
     /// How its outputs become detections.
     pub decode: Decode,

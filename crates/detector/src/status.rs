@@ -20,7 +20,7 @@ pub enum EnginePhase {
     WarmingUp,
     /// Serving.
     Ready,
-    /// It could not be had; the process is about to leave or serves without detections.
+    /// It is not available; the process is about to leave or serves without detections.
     Failed {
         /// Why, in words.
         reason: String,
@@ -95,7 +95,7 @@ pub struct ProviderStatus {
 pub enum ProviderState {
     /// At least one node of the graph runs on it.
     Active,
-    /// It was asked for and cannot be had.
+    /// It was asked for and is not available.
     Unavailable,
     /// It is there, but no node was placed on it, or a provider before it took the whole graph.
     Disabled,

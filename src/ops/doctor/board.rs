@@ -1,6 +1,6 @@
 //! The machine itself: what it is, how it is set, how it feels.
 
-use super::{Facts, Finding};
+use super::{Facts, Finding, ProviderFact};
 use crate::{
     board::{BoardNote, PowerMode},
     ops::telemetry::MIN_VOLTS,
@@ -12,8 +12,12 @@ const L4T_MADE_FOR: &str = "32.7";
 /// Below this distance to the throttling point the board is called warm.
 const WARM_MARGIN_CELSIUS: f32 = 8.0;
 
-/// Below this much free memory an engine build is likely to fail.
-const MIN_MEMORY_BYTES: u64 = 600 << 20;
+/// Below this much available memory an engine build is likely to fail: published figures for TensorRT 8.2 with cuDNN
+/// and cuBLAS on a Jetson Nano are 1.3 to 2.0 GB.
+const BUILD_MEMORY_BYTES: u64 = 1_500_000_000;
+
+/// Memory of the machine below which no engine can be built, whatever else runs: the Jetson Nano with 2 GB.
+const SMALL_BOARD_BYTES: u64 = 2_500_000_000;
 
 /// Memory of the machine from which swap is not missed.
 const ENOUGH_MEMORY_BYTES: u64 = 6 << 30;
@@ -89,15 +93,21 @@ pub(super) fn memory(facts: &Facts) -> Vec<Finding> {
     let Some(memory) = &facts.board.memory else { return Vec::new() };
     let mib = |bytes: u64| bytes >> 20;
     let mut findings = Vec::new();
-    if memory.available_bytes < MIN_MEMORY_BYTES {
-        findings.push(Finding::error(
+    if memory.available_bytes < BUILD_MEMORY_BYTES && builds_engines(facts) {
+        let fix = if memory.total_bytes < SMALL_BOARD_BYTES {
+            "set runtime.providers = [\"cpu\"]: this board has too little memory for TensorRT"
+        } else {
+            "stop other programs; without a desktop (sudo systemctl set-default multi-user.target, reboot) 1 GB more is \
+             available"
+        };
+        findings.push(Finding::warning(
             CHECK,
             format!(
-                "{} MiB are free: building an engine needs {} MiB",
+                "{} MiB are available: building an engine with TensorRT needs {} MiB",
                 mib(memory.available_bytes),
-                mib(MIN_MEMORY_BYTES)
+                mib(BUILD_MEMORY_BYTES)
             ),
-            "stop other programs; without a desktop (sudo systemctl set-default multi-user.target) 1 GB more is free",
+            fix,
         ));
     }
     if memory.swap_total_bytes == 0 && memory.total_bytes < ENOUGH_MEMORY_BYTES {
@@ -110,8 +120,15 @@ pub(super) fn memory(facts: &Facts) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::good(
             CHECK,
-            format!("{} of {} MiB are free", mib(memory.available_bytes), mib(memory.total_bytes)),
+            format!("{} of {} MiB are available", mib(memory.available_bytes), mib(memory.total_bytes)),
         ));
     }
     findings
+}
+
+/// Whether an engine has yet to be built: TensorRT is there, and no build has ended.
+fn builds_engines(facts: &Facts) -> bool {
+    let is_there = |provider: &ProviderFact| provider.name == "tensorrt" && provider.missing.is_none();
+    facts.runtime.as_ref().is_ok_and(|runtime| runtime.providers.iter().any(is_there))
+        && facts.engines.iter().all(|engine| engine.built.is_none())
 }

@@ -1,6 +1,7 @@
-//! What the doctor looks at.
+//! What the checks of the doctor are given.
 
 use crate::{board::BoardStatus, ops::telemetry::Tree};
+use detector::infer::cache::Entry;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Everything the checks are told. Files of the system are read through `tree`.
@@ -22,8 +23,10 @@ pub struct Facts {
     pub video_encoder: Result<String, String>,
     /// The cameras of the configuration.
     pub cameras: Vec<CameraFact>,
-    /// Why engines cannot be written to the cache folder, if so.
+    /// The folder for engines, or why it cannot be written.
     pub cache: Result<PathBuf, String>,
+    /// The engines that TensorRT has built, and the builds that did not end.
+    pub engines: Vec<Entry>,
     /// Whether somebody keeps the clock right; none if that is unknown.
     pub clock_synchronised: Option<bool>,
     /// What happened when the daemon's address was tried.
@@ -48,7 +51,7 @@ pub struct RuntimeFact {
 pub struct ProviderFact {
     /// Its name: `tensorrt`, `cuda`, `cpu`.
     pub name: String,
-    /// Why it cannot be had, in the runtime's words; none when it can.
+    /// Why it is not available, in the runtime's words; none when it can.
     pub missing: Option<String>,
 }
 

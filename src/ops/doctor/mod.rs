@@ -1,4 +1,4 @@
-//! The doctor: looks at everything that has to be right for the daemon to work, and says how to put it right.
+//! The doctor: checks everything that the daemon needs, and says how to correct what is wrong.
 //!
 //! Each check is a small function from [`Facts`] to findings. Whoever asks gathers the facts, so that a test can plant
 //! any fault.
@@ -35,7 +35,7 @@ impl Severity {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The check, in one word: `supply`, `heat`, `disk`.
@@ -100,6 +100,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     storage::damage,
     storage::wear,
     storage::cache,
+    storage::engines,
     software::runtime,
     software::nvidia_libraries,
     software::elements,
@@ -113,7 +114,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     service::listener,
 ];
 
-/// Looks at everything.
+/// Runs all checks.
 pub fn examine(facts: &Facts) -> Report {
     let findings: Vec<_> = CHECKS.iter().flat_map(|check| check(facts)).collect();
     let severity = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Good);
@@ -125,7 +126,10 @@ impl fmt::Display for Report {
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
         }
-        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
-        write!(f, "{} errors, {} warnings", count(Severity::Error), count(Severity::Warning))
+        let count = |severity, name| {
+            let count = self.findings.iter().filter(|finding| finding.severity == severity).count();
+            format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+        };
+        write!(f, "{}, {}", count(Severity::Error, "error"), count(Severity::Warning, "warning"))
     }
 }

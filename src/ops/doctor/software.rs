@@ -1,6 +1,7 @@
 //! Libraries: ONNX Runtime, NVIDIA's, GStreamer's.
 
 use super::{ElementFact, Facts, Finding, ProviderFact};
+use detector::infer;
 
 /// What ONNX Runtime with CUDA and TensorRT needs on JetPack 4.6: one of the places, and the package that brings it.
 const NVIDIA_LIBRARIES: &[(&str, &[&str], &str)] = &[
@@ -26,8 +27,12 @@ pub(super) fn runtime(facts: &Facts) -> Vec<Finding> {
     let library = format!("{} {}", runtime.library.display(), runtime.version);
     let (have, lack): (Vec<_>, Vec<_>) = runtime.providers.iter().partition(|provider| provider.missing.is_none());
     let have = have.iter().map(|provider| provider.name.as_str()).collect::<Vec<_>>().join(", ");
-    let why =
-        |provider: &&ProviderFact| format!("{}: {}", provider.name, provider.missing.as_deref().unwrap_or_default());
+    let why = |provider: &&ProviderFact| {
+        let reason = provider.missing.as_deref().unwrap_or_default();
+        // The runtime's own words are for a board, where a GPU is expected.
+        let short = infer::short_reason(reason).filter(|_| facts.board.l4t.is_none());
+        format!("{}: {}", provider.name, short.unwrap_or(reason))
+    };
     let lack = lack.iter().map(why).collect::<Vec<_>>().join("; ");
     vec![if lack.is_empty() {
         Finding::good(CHECK, format!("{library}, runs on {have}"))
@@ -83,7 +88,7 @@ pub(super) fn elements(facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
-/// Live video is a comfort: without an encoder the page shows JPEG pictures.
+/// Live video is optional: without an encoder the page shows JPEG pictures.
 pub(super) fn video(facts: &Facts) -> Vec<Finding> {
     let what = match &facts.video_encoder {
         Ok(encoder) => format!("H.264 by {encoder}"),

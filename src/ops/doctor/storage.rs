@@ -1,6 +1,7 @@
 //! The disk, which on a Jetson Nano is an SD card.
 
 use super::{Facts, Finding};
+use detector::infer::cache::SHORT_NAME;
 
 /// Below this much room on the disk recordings and engines are at risk.
 const MIN_ROOM_BYTES: u64 = 500 << 20;
@@ -75,13 +76,35 @@ pub(super) fn wear(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Engines that cannot be kept are built anew at each start, which takes minutes.
+/// Models whose engine builds died too often, so that TensorRT is left out.
+pub(super) fn engines(facts: &Facts) -> Vec<Finding> {
+    let given_up = facts.engines.iter().filter(|engine| engine.is_given_up());
+    given_up
+        .map(|engine| {
+            let name = engine.name.get(..SHORT_NAME).unwrap_or(&engine.name);
+            Finding::warning(
+                "engines",
+                format!(
+                    "{} builds of the engine {name} were begun and did not end, probably because memory ran out: \
+                     TensorRT is left out",
+                    engine.unfinished
+                ),
+                format!(
+                    "free memory (sudo systemctl set-default multi-user.target, reboot), then sudo sightd model engines \
+                     --clear {name} and sudo systemctl restart sightd"
+                ),
+            )
+        })
+        .collect()
+}
+
+/// Engines that cannot be kept are built anew at each start, which takes from minutes to an hour.
 pub(super) fn cache(facts: &Facts) -> Vec<Finding> {
     vec![match &facts.cache {
         Ok(folder) => Finding::good("engine cache", format!("{} can be written", folder.display())),
         Err(why) => Finding::error(
             "engine cache",
-            format!("{why}: TensorRT would build its engine at every start, for minutes"),
+            format!("{why}: TensorRT would build its engine at every start"),
             "sudo chown -R sightd: /var/cache/sightd, or set runtime.cache_dir to a folder that sightd may write",
         ),
     }]

@@ -45,7 +45,7 @@ fn encode(pixels: &RgbImage, format: Format) -> ImageResult<Bytes> {
         Format::Jpeg => {
             JpegEncoder::new_with_quality(&mut file, QUALITY).write_image(bytes, width, height, colour)?;
         }
-        Format::Png => PngEncoder::new(&mut file).write_image(bytes, width, height, colour)?,
+        _ => PngEncoder::new(&mut file).write_image(bytes, width, height, colour)?,
     }
     Ok(file.into())
 }

@@ -142,9 +142,12 @@ impl ApiError {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::SlowUpload(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::Look(DetectError::Photo(PhotoError::Damaged { .. } | PhotoError::TooManyScans(_))) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::Look(DetectError::Photo(
+                PhotoError::Damaged { .. }
+                | PhotoError::CutShort
+                | PhotoError::SeparateScans
+                | PhotoError::TooManyScans(_),
+            )) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::DetectQueue(_) | Self::Look(DetectError::NoAnswer) | Self::Overdue(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

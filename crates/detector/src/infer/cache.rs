@@ -1,28 +1,31 @@
 //! The cache of built engines.
 //!
-//! Building a TensorRT engine takes minutes on a board, so engines are kept. ONNX Runtime writes them without care:
-//! not atomically, under a name made from the model's path only, and a damaged or foreign engine makes the session
-//! fail. Hence a folder for each combination of all that an engine depends on, and a marker in it that is written,
+//! Building a TensorRT engine takes from minutes to an hour on a board, so engines are kept. ONNX Runtime does not
+//! write them atomically, names them by the model's path only, and refuses a session when one is damaged or foreign.
+//! Hence a folder for each combination of all that an engine depends on, and a marker in it that is written,
 //! atomically, after the first good session:
 //!
 //! ```text
 //!  cache_dir/engines/lock                one process at a time
 //!  cache_dir/engines/KEY/*.engine        written by the runtime
 //!  cache_dir/engines/KEY/complete.json   files, sizes, checksums, how long the build took
+//!  cache_dir/engines/KEY/unfinished.json how many builds were begun and never ended
 //!
 //!  open ─▶ marker there and every file as it says? ──no──▶ remove the folder ─┐
 //!              │ yes                                                          ▼
-//!              ▼                                                        build a session ─▶ marker
+//!              ▼                                         two builds died? ──no──▶ build a session ─▶ marker
 //!          load a session ──the engine is to blame──▶ remove, build once ─────┘
 //! ```
 
+use super::attempts::{self, Attempt, MAX_UNFINISHED};
+use crate::files;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     fmt,
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -30,11 +33,11 @@ use std::{
 /// The file that says that a folder's engines are whole.
 const MARKER: &str = "complete.json";
 
-/// The marker while it is written.
-const MARKER_UNFINISHED: &str = "complete.json.tmp";
-
 /// How ONNX Runtime's engine files end.
 const ENGINE_ENDING: &str = ".engine";
+
+/// Characters of a folder's name that are shown: enough to tell folders apart.
+pub const SHORT_NAME: usize = 12;
 
 /// How many folders are kept, the newest first.
 const KEPT: usize = 4;
@@ -60,7 +63,7 @@ pub trait Compiler {
 }
 
 /// All that an engine depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// SHA-256 of the ONNX file.
     pub model_sha256: String,
@@ -83,7 +86,7 @@ impl Key {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        hex(&hash.finalize())
+        hex::encode(hash.finalize())
     }
 }
 
@@ -92,6 +95,28 @@ impl Key {
 struct Marker {
     files: BTreeMap<String, FileDigest>,
     build_ms: u64,
+    /// What was built; older versions did not write it.
+    key: Option<Key>,
+}
+
+/// A folder of the cache, as [`Cache::entries`] lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The folder's name: [`Key::folder`].
+    pub name: String,
+    /// What lies in it.
+    pub key: Option<Key>,
+    /// Size of its engines in bytes, and how long the build took; `None` where no build has ended.
+    pub built: Option<(u64, Duration)>,
+    /// Builds that were begun and never ended.
+    pub unfinished: u32,
+}
+
+impl Entry {
+    /// Whether so many builds have died that none is begun any more.
+    pub fn is_given_up(&self) -> bool {
+        self.unfinished >= MAX_UNFINISHED
+    }
 }
 
 /// One file as it was after the first good session.
@@ -111,6 +136,14 @@ pub enum Failure<E> {
         folder: PathBuf,
         /// The system's words.
         reason: io::Error,
+    },
+    /// So many builds have died that none is begun any more.
+    #[error("{}", given_up(.name, *.unfinished))]
+    GivenUp {
+        /// The folder's name.
+        name: String,
+        /// How many.
+        unfinished: u32,
     },
     /// No session can be made, with or without a cached engine.
     #[error("{0}")]
@@ -140,12 +173,47 @@ impl Cache {
         check(&self.root.join(key.folder())).is_ok()
     }
 
+    /// Why no engine for `key` is built any more: too many builds have died. `None` while builds are begun.
+    pub fn given_up(&self, key: &Key) -> Option<String> {
+        let name = key.folder();
+        let unfinished = attempts::unfinished(&self.root.join(&name));
+        (unfinished >= MAX_UNFINISHED).then(|| given_up(&name, unfinished))
+    }
+
+    /// What the cache holds, the newest first.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |(_, folder): (SystemTime, PathBuf)| {
+            let (marker, note) = (read_marker(&folder), attempts::read(&folder));
+            let size = |marker: &Marker| marker.files.values().map(|file| file.bytes).sum();
+            Some(Entry {
+                name: folder.file_name()?.to_str()?.to_owned(),
+                built: marker.as_ref().map(|marker| (size(marker), Duration::from_millis(marker.build_ms))),
+                unfinished: note.as_ref().map_or(0, |note| note.unfinished),
+                key: marker.and_then(|marker| marker.key).or_else(|| note.map(|note| note.key)),
+            })
+        };
+        self.folders().into_iter().filter_map(entry).collect()
+    }
+
+    /// Removes the engines of the folder `name`, and forgets the builds that have died there. Waits for other
+    /// processes that use the cache.
+    ///
+    /// # Errors
+    /// When the folder cannot be removed.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        let lock = self.lock()?;
+        fs::remove_dir_all(self.root.join(name))?;
+        files::sync_folder(&self.root)?;
+        drop(lock);
+        Ok(())
+    }
+
     /// A session from `compiler`, with a cached engine where there is a whole one. Waits for other processes that use
     /// the cache. A damaged engine is removed and built anew, once.
     ///
     /// # Errors
-    /// When the folder cannot be written or has no room, or when the compiler fails for another reason than a
-    /// damaged engine.
+    /// When the folder cannot be written or has no room, when two builds have died before, or when the compiler fails
+    /// for another reason than a damaged engine.
     pub fn open<C: Compiler>(&self, key: &Key, compiler: &mut C) -> Result<C::Session, Failure<C::Error>> {
         let folder = self.root.join(key.folder());
         let unusable = |reason| Failure::Cache { folder: self.root.clone(), reason };
@@ -163,10 +231,15 @@ impl Cache {
                 tracing::warn!(folder = %folder.display(), "the cached engine is not whole and will be rebuilt: {why}");
             }
         }
-        self.clear(&folder).map_err(unusable)?;
+        let unfinished = attempts::unfinished(&folder);
+        if unfinished >= MAX_UNFINISHED {
+            return Err(Failure::GivenUp { name: key.folder(), unfinished });
+        }
+        let attempt = self.clear(&folder, key).map_err(unusable)?;
         let began = Instant::now();
         let session = compiler.open(&folder).map_err(Failure::Compiler)?;
-        if let Err(error) = seal(&folder, began.elapsed()) {
+        drop(attempt);
+        if let Err(error) = seal(&folder, key, began.elapsed()) {
             tracing::error!(
                 folder = %folder.display(),
                 "the engine serves, but could not be kept and will be built again at the next start: {error}"
@@ -185,20 +258,35 @@ impl Cache {
             tracing::info!(folder = %self.root.display(), "another process is using the engine cache; waiting for it");
             lock.lock()?;
         }
+        for (_, folder) in self.folders() {
+            files::remove_leftovers(&folder);
+        }
         Ok(lock)
     }
 
-    /// Makes an empty folder, where there is room for an engine.
-    fn clear(&self, folder: &Path) -> io::Result<()> {
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
+    /// Makes a folder that holds no more than the note of an attempt, where there is room for an engine.
+    fn clear(&self, folder: &Path, key: &Key) -> io::Result<Attempt> {
+        fs::create_dir_all(folder)?;
+        files::sync_folder(&self.root)?;
+        // Without its marker, which goes first, the folder is not whole, whatever else is left in it.
+        files::remove(&folder.join(MARKER))?;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name() == attempts::NOTE {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
         }
         let free = free_bytes(&self.root)?;
         if free < ROOM {
             let words = format!("{} MiB are free, {} are needed", free >> 20, ROOM >> 20);
             return Err(io::Error::new(io::ErrorKind::StorageFull, words));
         }
-        fs::create_dir(folder)
+        Attempt::begin(folder, key)
     }
 
     /// Removes all but the newest folders; `current` always stays.
@@ -252,7 +340,7 @@ fn read_marker(folder: &Path) -> Option<Marker> {
 }
 
 /// Writes the marker, after everything it speaks of has reached the disk.
-fn seal(folder: &Path, build: Duration) -> io::Result<()> {
+fn seal(folder: &Path, key: &Key, build: Duration) -> io::Result<()> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -264,13 +352,17 @@ fn seal(folder: &Path, build: Duration) -> io::Result<()> {
         }
     }
     let build_ms = u64::try_from(build.as_millis()).unwrap_or(u64::MAX);
-    let text = serde_json::to_vec_pretty(&Marker { files, build_ms })?;
-    let unfinished = folder.join(MARKER_UNFINISHED);
-    let mut file = File::create(&unfinished)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, folder.join(MARKER))?;
-    File::open(folder)?.sync_all()
+    let text = serde_json::to_vec_pretty(&Marker { files, build_ms, key: Some(key.clone()) })?;
+    files::write(&folder.join(MARKER), &text, 0o644)
+}
+
+/// Why no engine is built any more, and what to do.
+fn given_up(name: &str, unfinished: u32) -> String {
+    let short = &name[..SHORT_NAME.min(name.len())];
+    format!(
+        "{unfinished} engine builds were begun and did not end, which happens when memory runs out and the kernel ends \
+         the process; no other is begun until `sightd model engines --clear {short}`"
+    )
 }
 
 /// Size and checksum of a file.
@@ -279,7 +371,7 @@ fn seal_file(path: &Path) -> io::Result<FileDigest> {
     let (mut hash, mut piece, mut bytes) = (Sha256::new(), vec![0; 1 << 16], 0);
     loop {
         match file.read(&mut piece)? {
-            0 => return Ok(FileDigest { bytes, sha256: hex(&hash.finalize()) }),
+            0 => return Ok(FileDigest { bytes, sha256: hex::encode(hash.finalize()) }),
             read => {
                 hash.update(&piece[..read]);
                 bytes += read as u64;
@@ -292,9 +384,4 @@ fn seal_file(path: &Path) -> io::Result<FileDigest> {
 fn free_bytes(folder: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -30,7 +30,8 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// The longest a run may take before the process is ended to be restarted.
     pub deadline: Deadline,
-    /// The longest that making a session (with TensorRT: building an engine) may take.
+    /// The longest that making a session may take. With TensorRT this builds an engine, the first time for up to an
+    /// hour on a Jetson Nano.
     pub build_deadline: BuildDeadline,
 }
 
@@ -55,7 +56,7 @@ impl Default for Config {
             cuda: ProviderOptions::default(),
             cache_dir: None,
             deadline: Span(Duration::from_secs(5)),
-            build_deadline: Span(Duration::from_secs(30 * 60)),
+            build_deadline: Span(Duration::from_secs(90 * 60)),
         }
     }
 }

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the deadline looks.
+/// How often the deadlines are checked.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a run may take to come back after it was told to terminate.
@@ -168,7 +168,7 @@ pub(super) struct Watch {
 pub(super) struct Overdue(pub Stuck);
 
 impl Watch {
-    /// Runs `work` under the deadline's eyes.
+    /// Runs `work` under the deadline.
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> Result<T, Overdue> {
         let WatchedEngine { work: kind, limit, due, .. } = &*self.engine;
         due.store(self.watches.now() + millis(*limit), Ordering::Release);
@@ -180,7 +180,7 @@ impl Watch {
     }
 }
 
-/// Does `work`, under the deadline's eyes where there is one.
+/// Does `work`, under the deadline where there is one.
 pub(super) fn within<T>(watch: Option<&Watch>, work: impl FnOnce() -> Result<T, InferError>) -> Result<T, InferError> {
     match watch {
         Some(watch) => watch.during(work).map_err(|overdue| InferError::Deadline(overdue.0))?,

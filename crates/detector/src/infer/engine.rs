@@ -65,7 +65,7 @@ impl BoundEngine {
     }
 
     /// From now on no run may take longer than `deadline`.
-    pub(super) fn be_watched(&mut self, monitor: &DeadlineMonitor, deadline: Duration) {
+    pub(super) fn watch(&mut self, monitor: &DeadlineMonitor, deadline: Duration) {
         self.watch = Some(monitor.watch(Work::Run, deadline, Some(self.options.clone())));
     }
 

@@ -1,15 +1,15 @@
-//! Why inference cannot be had.
+//! Why inference is not available.
 
 use super::{OptionError, Provider, Stuck, runtime::LoadAttempt};
 use std::path::PathBuf;
 
-/// Why inference cannot be had, or failed.
+/// Why inference is not available, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
     /// No usable libonnxruntime was found.
     #[error(
         "no usable ONNX Runtime (libonnxruntime.so, version 1.10 or newer) was found: give one to `sightd \
-         setup-runtime`, or name one as `runtime.library`. DatasetDetections at:{}", list(.tried)
+         setup-runtime`, or name one as `runtime.library`. Searched:{}", list(.tried)
     )]
     NoLibrary {
         /// Every place, in the order of the search.
@@ -59,8 +59,8 @@ pub enum InferError {
         /// What differs.
         mismatch: String,
     },
-    /// `runtime.require` names a provider that this runtime cannot have.
-    #[error("runtime.require = \"{provider}\", but it cannot be had: {reason}")]
+    /// `runtime.require` names a provider that this runtime does not have.
+    #[error("runtime.require = \"{provider}\", but it is not available: {reason}")]
     RequiredMissing {
         /// The provider.
         provider: Provider,
@@ -78,8 +78,8 @@ pub enum InferError {
     /// An option of a provider cannot be passed on.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// None of the configured providers can be had, and the CPU is not among them.
-    #[error("none of runtime.providers can be had, and \"cpu\" is not among them: {reasons}")]
+    /// None of the configured providers is available, and the CPU is not among them.
+    #[error("none of runtime.providers is available, and \"cpu\" is not among them: {reasons}")]
     NoProvider {
         /// The runtime's words for each.
         reasons: String,

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_go_where_the_system_wants_them() {
+    fn caches_go_to_the_folder_the_system_names() {
         let from = |set: &[(&str, &str)]| {
             let set: Vec<(String, String)> = set.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
             cache_dir_from(|name| set.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))

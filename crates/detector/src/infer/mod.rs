@@ -6,8 +6,9 @@
 //!             table)             went where; engine: tensors allocated and bound once)
 //! ```
 //!
-//! The only room that knows `ort`, and the only one with unsafe code (`runtime/`).
+//! The only module that uses `ort`, and the only one with unsafe code (`runtime/`).
 
+mod attempts;
 pub mod cache;
 mod config;
 mod deadline;
@@ -18,6 +19,7 @@ mod options;
 mod placement;
 mod register;
 pub mod replay;
+mod report;
 mod runtime;
 mod selector;
 mod session;
@@ -27,6 +29,7 @@ pub use deadline::{DeadlineMonitor, Stuck, Work};
 pub use error::{InferError, Remedy};
 pub use options::OptionError;
 pub use register::Availability;
+pub use report::short_reason;
 pub use runtime::{Build, FOLDER, LoadAttempt, Origin, Runtime, disable_telemetry, end_process};
 
 use crate::{status::EngineInfo, tensor::RawOutputs};

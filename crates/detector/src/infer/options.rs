@@ -69,13 +69,13 @@ const TENSORRT: &[Known] = &[
     since(23, "trt_load_user_initializer"),
 ];
 
-/// CUDA's options. The provider itself needs the API of 1.11.
+/// CUDA's options. 1.10 takes those of its structure `OrtCUDAProviderOptions`.
 const CUDA: &[Known] = &[
-    since(11, "device_id"),
-    since(11, "gpu_mem_limit"),
-    since(11, "arena_extend_strategy"),
-    since(11, "cudnn_conv_algo_search"),
-    since(11, "do_copy_in_default_stream"),
+    since(10, "device_id"),
+    since(10, "gpu_mem_limit"),
+    since(10, "arena_extend_strategy"),
+    since(10, "cudnn_conv_algo_search"),
+    since(10, "do_copy_in_default_stream"),
     since(11, "cudnn_conv_use_max_workspace"),
     since(11, "enable_cuda_graph"),
     since(13, "cudnn_conv1d_pad_to_nc1d"),

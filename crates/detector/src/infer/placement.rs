@@ -41,7 +41,7 @@ impl Profile {
     /// The first API version that surely needs none. The log was read from 1.10, 1.11 (no number) and 1.16 on.
     const NEEDED_BELOW: u32 = 16;
 
-    /// A place for the profile, where the runtime needs one and a temporary folder can be had.
+    /// A place for the profile, where the runtime needs one and a temporary folder can be made.
     pub(super) fn for_api(api: u32) -> Option<Self> {
         if api >= Self::NEEDED_BELOW {
             return None;

@@ -5,7 +5,10 @@ use super::{
     Config, InferError, Provider, Runtime,
     host::Host,
     options::{Options, Setting},
-    runtime::log::{self, Message},
+    runtime::{
+        legacy::{TEXT_OPTIONS_API, append_cuda},
+        log::{self, Message},
+    },
 };
 use ort::{
     ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider},
@@ -14,16 +17,16 @@ use ort::{
 };
 use std::path::Path;
 
-/// Whether a provider can be had.
+/// Whether a provider is available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// The provider.
     pub provider: Provider,
-    /// Why it cannot be had, in the runtime's words; `None` when it can.
+    /// Why it is not available, in the runtime's words; `None` when it is.
     pub missing: Option<String>,
 }
 
-/// A provider that cannot be had.
+/// A provider that is not available.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub provider: Provider,
@@ -40,7 +43,7 @@ pub(super) enum Fault {
     Silent,
 }
 
-/// What became of the wanted providers.
+/// The result of registering the configured providers.
 pub(super) struct ProbeResult {
     /// Those that could be registered.
     pub able: Vec<Provider>,
@@ -61,14 +64,14 @@ impl Runtime {
     }
 }
 
-/// Registers each wanted provider that stands before the CPU.
+/// Registers each configured provider that stands before the CPU.
 pub(super) fn register_each(runtime: &Runtime, config: &Config) -> Result<ProbeResult, InferError> {
     let mut tried = ProbeResult { able: Vec::new(), refused: Vec::new() };
     for provider in config.providers.iter().take_while(|provider| *provider != Provider::Cpu) {
         let options = provider_options(runtime, config, provider, None)?;
         let (result, messages) = log::collect(|| {
             let mut builder = Session::builder(runtime.environment())?;
-            register(provider, &options, &mut builder)
+            register(runtime, provider, &options, &mut builder)
         });
         match result {
             Ok(()) => tried.able.push(provider),
@@ -100,9 +103,15 @@ pub(super) fn provider_options(
 }
 
 /// Registers a GPU provider; the CPU's is always there.
-pub(super) fn register(provider: Provider, options: &Options, builder: &mut SessionBuilder) -> Result<(), ort::Error> {
+pub(super) fn register(
+    runtime: &Runtime,
+    provider: Provider,
+    options: &Options,
+    builder: &mut SessionBuilder,
+) -> Result<(), ort::Error> {
     match provider {
         Provider::Tensorrt => with(ep::TensorRT::default(), options).register(builder),
+        Provider::Cuda if runtime.api() < TEXT_OPTIONS_API => append_cuda(options, builder),
         Provider::Cuda => with(ep::CUDA::default(), options).register(builder),
         Provider::Cpu => Ok(()),
     }

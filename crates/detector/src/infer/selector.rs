@@ -66,10 +66,17 @@ impl std::fmt::Display for Failed {
 }
 
 impl ProviderSelector<'_> {
-    /// Makes a session on as many of the wanted providers as can be had.
+    /// Makes a session on as many of the configured providers as are available.
     pub(super) fn make(&self) -> Result<Made, InferError> {
         self.check_requirable()?;
-        let ProbeResult { able, mut refused } = register_each(self.runtime, self.config)?;
+        let ProbeResult { mut able, mut refused } = register_each(self.runtime, self.config)?;
+        if able.contains(&Provider::Tensorrt)
+            && let Some(reason) = Cache::new(&self.config.cache_folder()).given_up(&self.key()?)
+        {
+            tracing::warn!("TensorRT is left out: {reason}");
+            able.retain(|provider| *provider != Provider::Tensorrt);
+            refused.push(Refused { provider: Provider::Tensorrt, reason, fault: Fault::Missing });
+        }
         self.check_required(&refused)?;
         let mut to_try = VecDeque::from([able.clone()]);
         let mut first_failure: Option<String> = None;
@@ -117,6 +124,11 @@ impl ProviderSelector<'_> {
         match cache.open(&key, &mut Engines { selector: self, providers }) {
             Ok(committed) => Ok(Ok(committed)),
             Err(Failure::Compiler(failed)) => Ok(Err(failed)),
+            // Another process has tried since this one checked.
+            Err(failure @ Failure::GivenUp { .. }) => {
+                let reason = failure.to_string();
+                Ok(Err(Failed { code: ErrorCode::GenericFailure, reason, messages: Vec::new() }))
+            }
             Err(Failure::Cache { folder, reason }) => Err(InferError::Cache { folder, reason }),
         }
     }
@@ -143,7 +155,7 @@ impl ProviderSelector<'_> {
                 // The same call went well with a discarded builder, and its options are valid.
                 let options =
                     self.provider_options(provider, engines).map_err(|error| ort::Error::new(error.to_string()))?;
-                register(provider, &options, &mut builder)?;
+                register(self.runtime, provider, &options, &mut builder)?;
             }
             builder.commit_from_file(&self.model.path)
         });

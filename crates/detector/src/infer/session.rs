@@ -1,12 +1,12 @@
 //! Opens a model: from its file to an engine that has run.
 
 use super::{
-    Config, Engine, InferError, Runtime, Work, deadline::within, engine::BoundEngine, runtime,
+    Config, Engine, InferError, Runtime, Work, deadline::within, engine::BoundEngine, report, runtime,
     selector::ProviderSelector,
 };
 use crate::{
     manifest::Model,
-    status::{EngineInfo, EnginePhase, ProviderStatus},
+    status::{EngineInfo, EnginePhase},
 };
 use std::time::Instant;
 
@@ -14,9 +14,9 @@ use std::time::Instant;
 const WARM_UP_RUNS: usize = 2;
 
 impl Runtime {
-    /// Opens a model: makes a session on the first providers of `config.providers` that can be had, checks that the
+    /// Opens a model: makes a session on the first providers of `config.providers` that are available, checks that the
     /// graph is what the manifest says, allocates and binds the tensors, and warms up. Blocks, with TensorRT and no
-    /// cached engine for minutes; `progress` is told how far it is, and [`EnginePhase::Ready`] at the end.
+    /// cached engine for up to an hour on a Jetson Nano; `progress` is told how far it is, and [`EnginePhase::Ready`] at the end.
     ///
     /// # Errors
     /// When the model cannot be read or run or differs from its manifest, when `config.require` cannot be met, or
@@ -30,7 +30,7 @@ impl Runtime {
         let since = Instant::now();
         progress(EnginePhase::Building { since, usual: None });
         let on_build = |usual| progress(EnginePhase::Building { since, usual });
-        let build = self.deadline().map(|dog| dog.watch(Work::Build, config.build_deadline.get(), None));
+        let build = self.deadline().map(|monitor| monitor.watch(Work::Build, config.build_deadline.get(), None));
         let selector = ProviderSelector { runtime: self, config, model, on_build: &on_build };
         let made = within(build.as_ref(), || selector.make())?;
         let manifest = &model.manifest;
@@ -57,26 +57,15 @@ impl Runtime {
         if let Some(profile) = made.profile {
             engine.count_nodes(profile, &config.providers);
         }
-        if let Some(dog) = self.deadline() {
-            engine.be_watched(dog, config.deadline.get());
+        if let Some(monitor) = self.deadline() {
+            engine.watch(monitor, config.deadline.get());
         }
         for _ in 1..WARM_UP_RUNS {
             engine.run()?;
         }
-        engine.info().providers.iter().for_each(report);
+        report::log(&engine.info().providers);
         runtime::give_back_memory();
         progress(EnginePhase::Ready);
         Ok(Box::new(engine))
     }
-}
-
-/// Says once what became of a provider.
-fn report(status: &ProviderStatus) {
-    tracing::info!(
-        provider = status.name,
-        state = ?status.state,
-        nodes = status.nodes,
-        reason = status.reason,
-        "execution provider"
-    );
 }

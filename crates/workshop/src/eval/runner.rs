@@ -172,7 +172,7 @@ impl DatasetRunner<'_> {
             Some(scaler) => {
                 let picture = match photo::Format::of(&bytes).map_err(broken)? {
                     photo::Format::Jpeg => Picture::Jpeg(bytes.into()),
-                    photo::Format::Png => Picture::Rgb { size, data: decode(&bytes)?.into_raw().into() },
+                    _ => Picture::Rgb { size, data: decode(&bytes)?.into_raw().into() },
                 };
                 let pixels = scaler.scale(picture).map_err(|error| RunnerError::Scale { path, error })?;
                 worker.detector.detect(&pixels, thresholds, found)?

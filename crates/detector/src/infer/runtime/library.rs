@@ -22,7 +22,7 @@ pub(super) struct Library {
 
 /// Why a library cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum QueueError {
+pub(super) enum LoadError {
     #[error("{0}")]
     Unloadable(String),
     #[error("is no ONNX Runtime: it has no function OrtGetApiBase")]
@@ -39,15 +39,14 @@ pub(super) enum QueueError {
 type GetApiBase = unsafe extern "C" fn() -> *const sys::OrtApiBase;
 
 /// Loads `name` (a path, or a bare file name for the system's loader to find) for as long as the process lives.
-pub(super) fn load(name: &Path) -> Result<Library, QueueError> {
+pub(super) fn load(name: &Path) -> Result<Library, LoadError> {
     // SAFETY: loading runs the library's constructors, so the file must be trusted: it is the one the operator named,
     // or stands where only the operator can put one. It is never unloaded, so nothing of it can dangle.
-    let library =
-        unsafe { libloading::Library::new(name) }.map_err(|error| QueueError::Unloadable(describe(&error)))?;
+    let library = unsafe { libloading::Library::new(name) }.map_err(|error| LoadError::Unloadable(describe(&error)))?;
     // SAFETY: every ONNX Runtime exports this symbol with this signature.
     let entry = unsafe { library.get::<GetApiBase>("OrtGetApiBase") }.map(|symbol| *symbol);
     std::mem::forget(library);
-    let entry = entry.map_err(|_| QueueError::Foreign)?;
+    let entry = entry.map_err(|_| LoadError::Foreign)?;
     // SAFETY: see `negotiate`; the library stays loaded.
     let (version, api, table) = unsafe { negotiate(entry) }?;
     let file = if name.is_absolute() { name.to_owned() } else { file_of(entry).unwrap_or_else(|| name.to_owned()) };
@@ -58,11 +57,11 @@ pub(super) fn load(name: &Path) -> Result<Library, QueueError> {
 ///
 /// # Safety
 /// `entry` must be the OrtGetApiBase of a runtime that stays loaded.
-unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), QueueError> {
+unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), LoadError> {
     // SAFETY: the entry point takes nothing and gives a static OrtApiBase.
     let base = unsafe { entry() };
     if base.is_null() {
-        return Err(QueueError::Foreign);
+        return Err(LoadError::Foreign);
     }
     // SAFETY: `base` is a static of the library; the version is a static null-terminated string.
     let version = unsafe { CStr::from_ptr(((*base).GetVersionString)()) }.to_string_lossy().into_owned();
@@ -70,7 +69,7 @@ unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), Que
     // SAFETY: as above. A version the library has is asked for: any other makes it print to stderr.
     let runtime = unsafe { ((*base).GetApi)(api) };
     if runtime.is_null() {
-        return Err(QueueError::NoApi { version, api });
+        return Err(LoadError::NoApi { version, api });
     }
     // SAFETY: `runtime` is the table of version `api`, a static of a library that stays loaded, and `api_of` gives
     // only versions that `complete` knows.
@@ -79,14 +78,14 @@ unsafe fn negotiate(entry: GetApiBase) -> Result<(String, u32, sys::OrtApi), Que
 }
 
 /// The API version to ask a runtime of this version for: its minor number, up to what `ort` knows.
-fn api_of(version: &str) -> Result<u32, QueueError> {
+fn api_of(version: &str) -> Result<u32, LoadError> {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
-        return Err(QueueError::Version(version.to_owned()));
+        return Err(LoadError::Version(version.to_owned()));
     };
     match (major, minor) {
-        (0, _) => Err(QueueError::TooOld(version.to_owned())),
-        (1, minor) if minor < table::OLDEST_API => Err(QueueError::TooOld(version.to_owned())),
+        (0, _) => Err(LoadError::TooOld(version.to_owned())),
+        (1, minor) if minor < table::OLDEST_API => Err(LoadError::TooOld(version.to_owned())),
         (1, minor) => Ok(minor.min(table::NEWEST_API)),
         _ => Ok(table::NEWEST_API),
     }

@@ -1,5 +1,5 @@
-//! The runtime's own words: what it logs while it works for one caller can be collected, so that a provider that can
-//! not be had is reported with the true reason. The name of a missing CUDA library, for example, is only logged.
+//! The runtime's own words: what it logs while it works for one caller can be collected, so that an unavailable
+//! provider is reported with the true reason. The name of a missing CUDA library, for example, is only logged.
 
 use ort::logging::LogLevel;
 use std::{cell::RefCell, sync::Arc};
@@ -7,7 +7,7 @@ use std::{cell::RefCell, sync::Arc};
 /// One line of the runtime's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
-    /// How grave it is.
+    /// Its severity.
     pub level: LogLevel,
     /// The line, without time and source position.
     pub text: String,

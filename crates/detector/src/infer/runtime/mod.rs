@@ -3,14 +3,15 @@
 //! All unsafe code of the program lies in this folder.
 #![expect(unsafe_code, reason = "a C library is loaded at run time and its table of functions completed")]
 
+pub(super) mod legacy;
 mod library;
 pub(super) mod log;
 mod process;
 mod search;
 mod table;
 
-pub use process::{disable_telemetry, end_process};
 pub(super) use process::give_back_memory;
+pub use process::{disable_telemetry, end_process};
 pub use search::{LoadAttempt, Origin};
 
 use super::{Config, DeadlineMonitor, InferError};

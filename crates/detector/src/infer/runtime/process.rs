@@ -1,5 +1,6 @@
 //! What the libraries' C and C++ code asks of the process as a whole.
 
+use crate::infer::attempts;
 use std::io::{self, Write};
 
 /// Gives memory that is free, yet still held by the allocator, back to the system. Opening a model takes much more
@@ -18,8 +19,12 @@ pub fn disable_telemetry() {
 }
 
 /// Ends the process with `code`, without the exit handlers and destructors of the loaded libraries: where a thread is
-/// still inside one of them, in a run or in a driver that does not answer, those crash or wait for ever.
+/// still inside one of them, in a run or in a driver that does not answer, those crash or wait for ever. An engine build
+/// that is going on does not count as one that failed when the code is 0.
 pub fn end_process(code: u8) -> ! {
+    if code == 0 {
+        attempts::forgive_current();
+    }
     let _ = io::stdout().flush(); // there is nobody left to tell
     // SAFETY: _exit takes any number and does not return.
     unsafe { libc::_exit(code.into()) }

@@ -36,7 +36,7 @@ impl Origin {
     }
 }
 
-/// A place that was looked at, and why no usable library came of it.
+/// A place that was searched, and why no usable library came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadAttempt {
     /// Who named it.
