@@ -222,11 +222,14 @@ pub struct Timeouts {
     /// said: 30 s for cameras of this machine, whose pictures always have noise, 2 min for network cameras, never
     /// for all else.
     pub frozen_ms: Option<u32>,
+    /// How long pictures whose key frame is missing are kept back, in milliseconds of the stream's time; after that they
+    /// are let through, and their scenes are marked `damaged`. 0 lets them through at once.
+    pub corrupt_wait_ms: u32,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { stall_ms: 3_000, frozen_ms: None }
+        Self { stall_ms: 3_000, frozen_ms: None, corrupt_wait_ms: 5_000 }
     }
 }
 

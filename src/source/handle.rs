@@ -7,7 +7,9 @@ use super::{
     devices::{self, Bus},
     encoder::Encoder,
     error::SourceError,
-    gst, images, network,
+    gst, images,
+    keyframes::KeyFrames,
+    network,
     outputs::SourceOutputs,
     pipeline::PipelineSpec,
     stamps::Tap,
@@ -15,7 +17,10 @@ use super::{
     supervisor::{Signal, Supervisor},
     uri::SourceUri,
 };
-use crate::{camera::CameraName, video::Offer};
+use crate::{
+    camera::{CameraName, CameraStatus},
+    video::Offer,
+};
 use detector::geometry::Size;
 use std::{
     fs,
@@ -47,7 +52,7 @@ pub fn spawn(config: Config, input: Size, outputs: SourceOutputs) -> Result<Hand
     gst::initialise()?;
     let config = resolved(config);
     check(&config)?;
-    let tap = Arc::new(Tap::new(outputs.status.borrow().frames, config.fps.map(Fps::interval)));
+    let tap = Arc::new(tap(&config, &outputs.status.borrow()));
     let platform = Platform::detect();
     let encoder = choose_encoder(&config, platform);
     outputs.video.set_offer(match &encoder {
@@ -103,6 +108,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.begin_stop();
     }
+}
+
+/// Where the frames are numbered, and their key frames watched; the counters go on from those in `status`.
+fn tap(config: &Config, status: &CameraStatus) -> Tap {
+    let corrupt_wait = Duration::from_millis(config.timeouts.corrupt_wait_ms.into());
+    let keys = KeyFrames::new(corrupt_wait, status.corrupt);
+    Tap::new(status.frames, config.fps.map(Fps::interval), Arc::new(keys))
 }
 
 /// `config` with `auto` replaced by what there is.

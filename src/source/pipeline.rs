@@ -153,6 +153,7 @@ impl Job {
             let tell = tell.clone();
             move || tell(PipelineEvent::Contact)
         })?;
+        self.spec.tap.keys().watch(&pipeline, matches!(self.spec.config.uri, SourceUri::Rtsp(_)));
         self.wire(&pipeline, control, tell)?;
         let result = self.play(&pipeline, orders);
         self.progress.close();
@@ -182,8 +183,7 @@ impl Job {
             })?;
         }
         let infer = named::<AppSink>(pipeline, "infer")?;
-        self.frame_sink().serve(&infer);
-        tell_first_buffer(&infer, move || tell(PipelineEvent::FirstFrame))?;
+        self.frame_sink(Box::new(move || tell(PipelineEvent::FirstFrame))).serve(&infer);
         sinks::deliver_pictures(&named(pipeline, "pictures")?, self.spec.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
         keep_gate(pipeline, "gate", move || pictures.wanted())?;
@@ -199,7 +199,7 @@ impl Job {
         Ok(())
     }
 
-    fn frame_sink(&self) -> FrameSink {
+    fn frame_sink(&self, first: Box<dyn FnOnce() + Send>) -> FrameSink {
         let config = &self.spec.config;
         FrameSink {
             tap: self.spec.tap.clone(),
@@ -211,6 +211,7 @@ impl Job {
             },
             frozen: self.spec.frozen.map(|_| FrozenWatch::default()),
             motion: config.motion.map(MotionWatch::new),
+            first: Some(first),
         }
     }
 
@@ -298,13 +299,4 @@ fn drop_buffer(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
     info.take_buffer();
     info.flow_res = Ok(gst::FlowSuccess::Ok);
     gst::PadProbeReturn::Handled
-}
-
-/// Calls `then` once, when the first buffer reaches `sink`.
-fn tell_first_buffer(sink: &AppSink, then: impl Fn() + Send + Sync + 'static) -> Result<(), Fault> {
-    sink_pad(sink)?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        then();
-        gst::PadProbeReturn::Remove
-    });
-    Ok(())
 }

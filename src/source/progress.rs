@@ -24,6 +24,8 @@ pub(super) struct FrameTimes {
     pub last: Option<Instant>,
     /// When the last one came whose pixels were not those of the one before.
     pub changed: Option<Instant>,
+    /// When coded data last came while its key frame is waited for.
+    pub data: Option<Instant>,
 }
 
 impl Progress {

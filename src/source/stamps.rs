@@ -1,6 +1,9 @@
 //! Numbers and times of frames, given once before the branches part and found again behind each of them.
 
-use super::gst::lock;
+use super::{
+    gst::lock,
+    keyframes::{KeyFrames, Quality},
+};
 use crate::frame::Stamp;
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -8,7 +11,7 @@ use jiff::Timestamp;
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -23,6 +26,7 @@ const KEPT: usize = 64;
 pub(super) struct Tap {
     seq: AtomicU64,
     interval: Option<gst::ClockTime>,
+    keys: Arc<KeyFrames>,
     state: Mutex<State>,
 }
 
@@ -33,7 +37,17 @@ struct State {
     last_pts: Option<gst::ClockTime>,
     /// Running time before which no frame is taken: the frame-rate limit.
     not_before: Option<gst::ClockTime>,
-    stamps: VecDeque<(gst::ClockTime, Stamp, Size)>,
+    stamps: VecDeque<(gst::ClockTime, Tapped)>,
+}
+
+/// What is known of a frame that has passed the tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tapped {
+    pub stamp: Stamp,
+    /// The size of its full picture.
+    pub size: Size,
+    /// Whether something that it refers to was missing.
+    pub is_damaged: bool,
 }
 
 /// What became of a buffer at the tap.
@@ -43,13 +57,15 @@ pub(super) enum Verdict {
     Taken,
     /// It came sooner than the frame-rate limit allows.
     TooSoon,
+    /// Its key frame is missing: it goes on, but has no number, so that nobody takes it.
+    Corrupt,
 }
 
 impl Tap {
-    /// A tap that counts on from `seq`, and lets one frame through each `interval`.
-    pub fn new(seq: u64, interval: Option<Duration>) -> Self {
+    /// A tap that counts on from `seq`, and lets one frame through each `interval`; `keys` says which are whole.
+    pub fn new(seq: u64, interval: Option<Duration>, keys: Arc<KeyFrames>) -> Self {
         let interval = interval.and_then(|interval| gst::ClockTime::try_from(interval).ok());
-        Self { seq: AtomicU64::new(seq), interval, state: Mutex::default() }
+        Self { seq: AtomicU64::new(seq), interval, keys, state: Mutex::default() }
     }
 
     /// The number of the newest frame: how many there have been.
@@ -65,11 +81,17 @@ impl Tap {
     /// Forgets what belongs to the pipeline before this one; the numbers go on.
     pub fn reset(&self) {
         *self.lock() = State::default();
+        self.keys.reset();
     }
 
-    /// Number and time of the frame with this presentation time, and the size of its full picture.
-    pub fn find(&self, pts: gst::ClockTime) -> Option<(Stamp, Size)> {
-        self.lock().stamps.iter().rev().find(|(of, ..)| *of == pts).map(|(_, stamp, size)| (*stamp, *size))
+    /// The watch over this camera's key frames.
+    pub fn keys(&self) -> &Arc<KeyFrames> {
+        &self.keys
+    }
+
+    /// The frame with this presentation time; none when it is older than those that are kept, or its key frame is missing.
+    pub fn find(&self, pts: gst::ClockTime) -> Option<Tapped> {
+        self.lock().stamps.iter().rev().find(|(of, _)| *of == pts).map(|(_, tapped)| *tapped)
     }
 
     /// Takes note of what an event says of the frames after it.
@@ -105,6 +127,10 @@ impl Tap {
             (None, last) => since_base.or(last.map(|last| last + gst::ClockTime::NSECOND)).unwrap_or_default(),
         };
         let running = state.segment.as_ref().map_or(Some(pts), |segment| segment.to_running_time(pts));
+        let quality = self.keys.judge(pts, buffer.flags().contains(gst::BufferFlags::CORRUPTED));
+        if quality == Quality::Corrupt {
+            return Verdict::Corrupt;
+        }
         if let Some(interval) = self.interval
             && let Some(running) = running
         {
@@ -125,7 +151,7 @@ impl Tap {
             state.stamps.pop_front();
         }
         if let Some(size) = state.size {
-            state.stamps.push_back((pts, stamp, size));
+            state.stamps.push_back((pts, Tapped { stamp, size, is_damaged: quality == Quality::Damaged }));
         }
         Verdict::Taken
     }

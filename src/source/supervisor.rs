@@ -100,7 +100,8 @@ impl Supervisor {
     }
 
     fn seen(&self) -> FrameTimes {
-        self.run.as_ref().map(|run| run.progress.seen()).unwrap_or_default()
+        let seen = self.run.as_ref().map(|run| run.progress.seen()).unwrap_or_default();
+        FrameTimes { data: self.spec.tap.keys().data_without_key(), ..seen }
     }
 
     /// Gives `input` to the state machine, takes its action, and tells everyone when the state has changed.
@@ -189,6 +190,7 @@ impl Supervisor {
     fn report(&mut self) {
         self.reported = Instant::now();
         let (state, frames, size) = (self.state_machine.state(), self.spec.tap.frames(), self.spec.tap.size());
+        let keys = self.spec.tap.keys();
         let fps = self.rate.look(self.reported, frames);
         self.outputs.status.send_modify(|status| {
             status.state = state;
@@ -197,7 +199,9 @@ impl Supervisor {
             status.frames = frames;
             status.restarts = self.state_machine.restarts();
             status.recoveries = self.state_machine.recoveries();
-            status.last_error = self.state_machine.last_error().map(Into::into);
+            status.corrupt = keys.corrupt();
+            let waits_for = keys.waits_for().filter(|_| matches!(state, CameraState::Starting | CameraState::Running));
+            status.last_error = waits_for.or(self.state_machine.last_error()).map(Into::into);
             status.pipeline.clone_from(&self.text);
         });
     }

@@ -54,8 +54,10 @@ pub(super) fn rtsp(config: &Config, address: &NetworkAddress) -> String {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
     };
+    // Over TCP nothing is lost or out of order: what is late comes in a burst, and all of it is wanted.
+    let drops = config.network.transport == Transport::Udp;
     format!(
-        "rtspsrc name=source location={} latency={} drop-on-latency=true protocols={transport} \
+        "rtspsrc name=source location={} latency={} drop-on-latency={drops} protocols={transport} \
          tcp-timeout={CONNECT_US} ! application/x-rtp,media=video",
         quoted(&address.to_string()),
         config.network.latency_ms,

@@ -190,6 +190,7 @@ impl CameraStateMachine {
             Phase::Starting { since, contact: false } if limits.contact.is_some_and(|limit| now >= since + limit) => {
                 self.stalled(&format!("the camera does not answer within {:?}", now - since), now)
             }
+            Phase::Starting { since, .. } | Phase::Running { since } if limits.waits_for_key(&seen, since, now) => None,
             Phase::Starting { since, .. } if now >= since + limits.first_frame => {
                 self.stalled(&format!("no frame came within {:?}", limits.first_frame), now)
             }

@@ -39,7 +39,7 @@ impl Simulation {
 
     fn frame(&mut self, ms: u64) {
         let at = Some(self.start + Duration::from_millis(ms));
-        self.seen = FrameTimes { last: at, changed: at };
+        self.seen = FrameTimes { last: at, changed: at, data: None };
     }
 }
 

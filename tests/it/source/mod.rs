@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod http;
 mod jetson;
+mod keyframes;
 mod listing;
 mod many;
 mod rtsp;
