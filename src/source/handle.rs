@@ -2,7 +2,7 @@
 
 use super::{
     auto::choose_auto,
-    config::{Config, Fps, VideoCodec},
+    config::{Config, VideoCodec},
     describe::{self, Platform},
     devices::{self, Bus},
     encoder::Encoder,
@@ -114,7 +114,7 @@ impl Drop for Handle {
 fn tap(config: &Config, status: &CameraStatus) -> Tap {
     let corrupt_wait = Duration::from_millis(config.timeouts.corrupt_wait_ms.into());
     let keys = KeyFrames::new(corrupt_wait, status.corrupt);
-    Tap::new(status.frames, config.fps.map(Fps::interval), Arc::new(keys))
+    Tap::new(status.frames, Arc::new(keys))
 }
 
 /// `config` with `auto` replaced by what there is.

@@ -21,6 +21,7 @@ mod describe;
 mod devices;
 mod encoder;
 mod error;
+mod gates;
 mod gst;
 mod handle;
 mod hints;

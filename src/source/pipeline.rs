@@ -8,6 +8,7 @@ use super::{
     devices,
     encoder::{Encoder, Settings, VideoBranch},
     error::{Fault, SourceError},
+    gates,
     gst::{lock, named, parse, sink_pad},
     hints,
     images::{self, Feeder},
@@ -16,7 +17,7 @@ use super::{
     pace,
     progress::Progress,
     sinks::{self, FrameSink, WhenFull},
-    stamps::{Tap, Verdict},
+    stamps::Tap,
     stillness::{FrozenWatch, MotionWatch},
     uri::{COUNTER, Pace, SourceUri},
 };
@@ -173,7 +174,11 @@ impl Job {
     ) -> Result<(), Fault> {
         let pace = pipeline.by_name("pace");
         let tap = named::<gst::Element>(pipeline, "tap")?;
-        number_at(&tap, pace.as_ref().unwrap_or(&tap), self.spec.tap.clone())?;
+        let keeper = pace.as_ref().unwrap_or(&tap);
+        if let Some(fps) = self.spec.config.fps {
+            gates::limit(pipeline, "limit", keeper, fps)?;
+        }
+        number_at(&tap, keeper, self.spec.tap.clone())?;
         if matches!(&self.spec.config.uri, SourceUri::Test { pattern } if pattern == COUNTER) {
             counter::paint_at(&sink_pad(&tap)?, self.spec.tap.clone()); // after the numbering
         }
@@ -186,11 +191,11 @@ impl Job {
         self.frame_sink(Box::new(move || tell(PipelineEvent::FirstFrame))).serve(&infer);
         sinks::deliver_pictures(&named(pipeline, "pictures")?, self.spec.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
-        keep_gate(pipeline, "gate", move || pictures.wanted())?;
+        gates::keep(pipeline, "gate", move || pictures.wanted())?;
         if let Some(video) = &self.video {
             video.clone().serve(&named(pipeline, "video")?);
             let video = video.clone();
-            keep_gate(pipeline, "video-gate", move || video.wants_frames())?;
+            gates::keep(pipeline, "video-gate", move || video.wants_frames())?;
         }
         if let SourceUri::Images { path, end } = &self.spec.config.uri {
             let interval = self.spec.config.fps.map_or(images::INTERVAL, Fps::interval);
@@ -271,32 +276,10 @@ fn number_at(tee: &gst::Element, keeper: &gst::Element, tap: Arc<Tap>) -> Result
     sink_pad(tee)?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(event) = info.event() {
             tap.event(event);
-        } else if let (Some(keeper), Some(buffer)) = (keeper.upgrade(), info.buffer_mut())
-            && tap.buffer(&keeper, buffer) == Verdict::TooSoon
-        {
-            return drop_buffer(info);
+        } else if let (Some(keeper), Some(buffer)) = (keeper.upgrade(), info.buffer_mut()) {
+            tap.buffer(&keeper, buffer);
         }
         gst::PadProbeReturn::Ok
     });
     Ok(())
-}
-
-/// Lets frames into the queue `name` only while `is_open`.
-fn keep_gate(
-    pipeline: &gst::Pipeline,
-    name: &str,
-    is_open: impl Fn() -> bool + Send + Sync + 'static,
-) -> Result<(), Fault> {
-    sink_pad(&named::<gst::Element>(pipeline, name)?)?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if is_open() { gst::PadProbeReturn::Ok } else { drop_buffer(info) }
-    });
-    Ok(())
-}
-
-/// Ends a buffer's way in a probe. `PadProbeReturn::Drop` would do the same, but with it GStreamer 1.22 complains of
-/// a null pointer for each buffer, because the binding has dropped the buffer already.
-fn drop_buffer(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
-    info.take_buffer();
-    info.flow_res = Ok(gst::FlowSuccess::Ok);
-    gst::PadProbeReturn::Handled
 }

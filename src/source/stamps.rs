@@ -25,7 +25,6 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Tap {
     seq: AtomicU64,
-    interval: Option<gst::ClockTime>,
     keys: Arc<KeyFrames>,
     state: Mutex<State>,
 }
@@ -35,8 +34,6 @@ struct State {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     size: Option<Size>,
     last_pts: Option<gst::ClockTime>,
-    /// Running time before which no frame is taken: the frame-rate limit.
-    not_before: Option<gst::ClockTime>,
     stamps: VecDeque<(gst::ClockTime, Tapped)>,
 }
 
@@ -50,22 +47,10 @@ pub(super) struct Tapped {
     pub is_damaged: bool,
 }
 
-/// What became of a buffer at the tap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was numbered and goes on.
-    Taken,
-    /// It came sooner than the frame-rate limit allows.
-    TooSoon,
-    /// Its key frame is missing: it goes on, but has no number, so that nobody takes it.
-    Corrupt,
-}
-
 impl Tap {
-    /// A tap that counts on from `seq`, and lets one frame through each `interval`; `keys` says which are whole.
-    pub fn new(seq: u64, interval: Option<Duration>, keys: Arc<KeyFrames>) -> Self {
-        let interval = interval.and_then(|interval| gst::ClockTime::try_from(interval).ok());
-        Self { seq: AtomicU64::new(seq), interval, keys, state: Mutex::default() }
+    /// A tap that counts on from `seq`; `keys` says which frames are whole.
+    pub fn new(seq: u64, keys: Arc<KeyFrames>) -> Self {
+        Self { seq: AtomicU64::new(seq), keys, state: Mutex::default() }
     }
 
     /// The number of the newest frame: how many there have been.
@@ -109,7 +94,6 @@ impl Tap {
                 let mut state = self.lock();
                 state.segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
                 state.last_pts = None;
-                state.not_before = None;
             }
             _ => {}
         }
@@ -117,7 +101,7 @@ impl Tap {
 
     /// Numbers a buffer that passes at `keeper`, whose clock and base time say when it came due. A buffer without a
     /// presentation time, or with that of the one before it, gets one, because the branches know frames by it.
-    pub fn buffer(&self, keeper: &gst::Element, buffer: &mut gst::Buffer) -> Verdict {
+    pub fn buffer(&self, keeper: &gst::Element, buffer: &mut gst::Buffer) {
         let mut state = self.lock();
         let now = keeper.clock().map(|clock| clock.time());
         let since_base = now.zip(keeper.base_time()).map(|(now, base)| now.saturating_sub(base));
@@ -127,24 +111,14 @@ impl Tap {
             (None, last) => since_base.or(last.map(|last| last + gst::ClockTime::NSECOND)).unwrap_or_default(),
         };
         let running = state.segment.as_ref().map_or(Some(pts), |segment| segment.to_running_time(pts));
-        let quality = self.keys.judge(pts, buffer.flags().contains(gst::BufferFlags::CORRUPTED));
-        if quality == Quality::Corrupt {
-            return Verdict::Corrupt;
-        }
-        if let Some(interval) = self.interval
-            && let Some(running) = running
-        {
-            // A little early is on time: cameras jitter.
-            if state.not_before.is_some_and(|from| running + interval / 8 < from) {
-                return Verdict::TooSoon;
-            }
-            let from = state.not_before.unwrap_or(running);
-            state.not_before = Some(if running > from + interval { running } else { from } + interval);
-        }
         if buffer.pts() != Some(pts) {
             buffer.make_mut().set_pts(pts);
         }
         state.last_pts = Some(pts);
+        let quality = self.keys.judge(pts, buffer.flags().contains(gst::BufferFlags::CORRUPTED));
+        if quality == Quality::Corrupt {
+            return; // it goes on, but has no number, so that nobody takes it
+        }
         let age = since_base.zip(running).map_or(gst::ClockTime::ZERO, |(now, due)| now.saturating_sub(due));
         let stamp = stamp(self.seq.fetch_add(1, Ordering::Relaxed) + 1, age.into());
         if state.stamps.len() == KEPT {
@@ -153,7 +127,6 @@ impl Tap {
         if let Some(size) = state.size {
             state.stamps.push_back((pts, Tapped { stamp, size, is_damaged: quality == Quality::Damaged }));
         }
-        Verdict::Taken
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

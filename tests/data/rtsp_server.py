@@ -19,7 +19,8 @@ ENCODERS = {
     "h264-long": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=300 ! h264parse "
     "! rtph264pay name=pay0 pt=96 config-interval=1",
     "h264-asked": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=300 ! h264parse "
-    "! rtph264pay name=pay0 pt=96 config-interval=1",
+    "! rtph264pay pt=96 config-interval=1 "
+    "! capssetter name=pay0 caps=application/x-rtp,rtcp-fb-nack-pli=(boolean)true",
     "h264-lossy": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! h264parse "
     "! rtph264pay mtu=200 pt=96 config-interval=1 ! identity name=pay0 drop-probability=0.1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph265pay name=pay0 pt=96 config-interval=-1",

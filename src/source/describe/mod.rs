@@ -52,7 +52,7 @@ pub(super) fn pipeline(
 
 /// `pipeline` with a third branch, which hands over the pictures as they are, for the encoder.
 pub(super) fn with_video(pipeline: &str) -> String {
-    format!("{pipeline} tap. ! {LATEST} name=video-gate ! appsink name=video {SINK} drop=true")
+    format!("{pipeline} tap. ! identity name=video-gate ! {LATEST} ! appsink name=video {SINK} drop=true")
 }
 
 /// The elements that make the model's input of any raw picture in the CPU's memory.

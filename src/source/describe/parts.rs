@@ -27,10 +27,11 @@ pub(super) fn tail(config: &Config, scale: &str, encode: &str) -> String {
         SourceUri::File { pace: Pace::Unlimited, .. } => ("queue max-size-buffers=1 max-size-bytes=0", "false"),
         _ => (LATEST, "true"),
     };
+    let limit = if config.fps.is_some() { "identity name=limit ! " } else { "" };
     format!(
-        "tee name=tap allow-not-linked=true \
+        "{limit}tee name=tap allow-not-linked=true \
          tap. ! {queue} ! {scale} ! appsink name=infer {SINK} drop={drop} \
-         tap. ! {LATEST} name=gate ! {encode} ! appsink name=pictures {SINK} drop=true"
+         tap. ! identity name=gate ! {LATEST} ! {encode} ! appsink name=pictures {SINK} drop=true"
     )
 }
 

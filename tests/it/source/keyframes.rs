@@ -2,25 +2,42 @@
 
 use super::{Bench, TIMEOUT, rtsp};
 use detector::geometry::Size;
+use gstreamer::{self as gst, prelude::*};
 use sightd::{
     camera::{CameraState, CameraStatus},
     latest_frames::Next,
     source::Config,
 };
-use std::{fs, path::Path, process::Command};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-/// A transport stream of 100 frames with a key frame every `keys`, whose first 12 packets are cut off, and with them the
-/// first key frame. The parameter sets come each second.
-fn cut_stream(path: &Path, encoder: &str) {
+/// Writes 100 frames of `encoder`, which gives a key frame every 50, without the first of them: as a stream that is joined
+/// in its middle.
+fn cut_stream(path: &Path, encoder: &str, mux: &str) {
+    gst::init().unwrap();
     let text = format!(
-        "-q videotestsrc num-buffers=100 pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 \
-         ! {encoder} ! mpegtsmux ! filesink location={}",
+        "videotestsrc num-buffers=100 pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 \
+         ! {encoder} ! identity name=cut ! {mux} ! filesink location={}",
         path.display()
     );
-    let run = Command::new("gst-launch-1.0").args(text.split_whitespace()).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let whole = fs::read(path).unwrap();
-    fs::write(path, &whole[188 * 40..]).unwrap();
+    let pipeline = gst::parse::launch(&text).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let pad = pipeline.by_name("cut").unwrap().static_pad("sink").unwrap();
+    let is_first = AtomicBool::new(true);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if !is_first.swap(false, Ordering::Relaxed) {
+            return gst::PadProbeReturn::Ok;
+        }
+        info.take_buffer();
+        info.flow_res = Ok(gst::FlowSuccess::Ok);
+        gst::PadProbeReturn::Handled
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+    let last = pipeline.bus().unwrap().timed_pop_filtered(gst::ClockTime::from_seconds(60), &kinds).unwrap();
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(last.type_(), gst::MessageType::Eos, "{last:?}");
 }
 
 const X264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=50";
@@ -46,12 +63,12 @@ fn play(path: &Path, corrupt_wait_ms: u32) -> (usize, usize, CameraStatus) {
 #[test]
 fn a_stream_that_is_cut_in_its_middle_begins_at_its_first_key_frame() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("cut.ts");
+    let file = folder.path().join("cut.mkv");
     for encoder in [
-        format!("{X264} ! h264parse config-interval=1"),
-        "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=50 ! h265parse config-interval=1".to_owned(),
+        format!("{X264} ! h264parse"),
+        "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=50 ! h265parse".to_owned(),
     ] {
-        cut_stream(&file, &encoder);
+        cut_stream(&file, &encoder, "matroskamux");
         let (frames, damaged, status) = play(&file, 5_000);
         assert_eq!((frames, damaged, status.frames), (50, 0, 50), "{encoder}: {status:?}");
         assert!((1..50).contains(&status.corrupt), "{encoder}: {status:?}");
@@ -61,11 +78,23 @@ fn a_stream_that_is_cut_in_its_middle_begins_at_its_first_key_frame() {
     }
 }
 
+/// A transport stream has its parameter sets only where it is cut, so that nothing is decoded before its key frame.
+#[test]
+fn a_transport_stream_that_is_cut_has_no_picture_but_whole_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cut.ts");
+    cut_stream(&file, &format!("{X264} ! h264parse config-interval=-1"), "mpegtsmux");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[188 * 11 + 77..]).unwrap();
+    let (frames, damaged, status) = play(&file, 5_000);
+    assert_eq!((frames, damaged), (50, 0), "{status:?}");
+}
+
 #[test]
 fn a_recovery_point_counts_as_a_key_frame() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("refresh.ts");
-    cut_stream(&file, &format!("{X264} intra-refresh=true ! h264parse config-interval=1"));
+    let file = folder.path().join("refresh.mkv");
+    cut_stream(&file, &format!("{X264} intra-refresh=true ! h264parse"), "matroskamux");
     let (frames, damaged, status) = play(&file, 60_000);
     // Without one, no frame would come: such a stream has no key frame but its first.
     assert!((1..=60).contains(&frames) && damaged == 0 && status.corrupt > 0, "{frames} {damaged} {status:?}");

@@ -3,6 +3,7 @@
 mod fake_elements;
 mod faults;
 mod files;
+mod gates;
 mod http;
 mod jetson;
 mod keyframes;
@@ -10,9 +11,11 @@ mod listing;
 mod many;
 mod rtsp;
 mod scaler;
+mod teardown;
 mod video;
 
 use detector::geometry::Size;
+use gstreamer::glib;
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
     frame::Frame,
@@ -25,7 +28,7 @@ use std::{
     fs,
     path::Path,
     process::Command,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -128,6 +131,29 @@ fn is_alone(name: &str) -> bool {
     eprintln!("{errors}");
     assert!(run.status.success() && out.contains("1 passed"), "{out}");
     false
+}
+
+/// What GLib and GStreamer complain of in this process from now on: warnings and what is graver. For tests that are
+/// alone in their process.
+#[derive(Clone, Default)]
+struct Complaints(Arc<Mutex<Vec<String>>>);
+
+impl Complaints {
+    fn listen() -> Self {
+        let complaints = Self::default();
+        let lines = complaints.0.clone();
+        glib::log_set_default_handler(move |domain, level, text| {
+            if matches!(level, glib::LogLevel::Error | glib::LogLevel::Critical | glib::LogLevel::Warning) {
+                lines.lock().unwrap().push(format!("{}: {text}", domain.unwrap_or_default()));
+            }
+        });
+        complaints
+    }
+
+    fn assert_none(&self) {
+        let lines = self.0.lock().unwrap();
+        assert!(lines.is_empty(), "{} complaints, the first: {:?}", lines.len(), &lines[..lines.len().min(5)]);
+    }
 }
 
 /// What this process holds.
