@@ -12,11 +12,12 @@ use super::{
     gst::{lock, named, parse, sink_pad},
     hints,
     images::{self, Feeder},
-    network,
+    multipart, network,
     outputs::SourceOutputs,
     pace,
     progress::Progress,
     sinks::{self, FrameSink, WhenFull},
+    square,
     stamps::Tap,
     stillness::{FrozenWatch, MotionWatch},
     uri::{COUNTER, Pace, SourceUri},
@@ -197,6 +198,8 @@ impl Job {
             let video = video.clone();
             gates::keep(pipeline, "video-gate", move || video.wants_frames())?;
         }
+        multipart::serve(pipeline, self.progress.clone())?;
+        square::keep(pipeline)?;
         if let SourceUri::Images { path, end } = &self.spec.config.uri {
             let interval = self.spec.config.fps.map_or(images::INTERVAL, Fps::interval);
             Feeder::new(path, *end, interval)?.feed(&named::<AppSrc>(pipeline, "source")?);

@@ -69,7 +69,8 @@ pub(super) fn rtsp(config: &Config, address: &NetworkAddress) -> String {
 pub(super) fn http(address: &NetworkAddress) -> String {
     format!(
         "souphttpsrc name=source location={} is-live=true do-timestamp=true retries=0 timeout={} \
-         ! multipartdemux ! image/jpeg",
+         ! appsink name=body max-buffers=1 sync=false async=false \
+         appsrc name=parts is-live=true do-timestamp=true format=time caps=image/jpeg",
         quoted(&address.to_string()),
         CONNECT_US / 1_000_000,
     )

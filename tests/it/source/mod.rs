@@ -9,8 +9,10 @@ mod jetson;
 mod keyframes;
 mod listing;
 mod many;
+mod multipart;
 mod rtsp;
 mod scaler;
+mod shape;
 mod teardown;
 mod video;
 
