@@ -9,7 +9,7 @@ use super::{
     encoder::{Encoder, Settings, VideoBranch},
     error::{Fault, SourceError},
     gates,
-    gst::{lock, named, parse, sink_pad},
+    gst::{lock, named, parse, sink_pad, take_down},
     hints,
     images::{self, Feeder},
     network,
@@ -108,12 +108,15 @@ impl PipelineRun {
         let job = Job { spec, frames, pictures, video, progress: progress.clone() };
         let own_control = control.clone();
         thread::Builder::new().name(name).spawn(move || {
-            if let Err(fault) = job.run(own_control, &orders, tell.clone()) {
+            let (result, is_down) = job.run(own_control, &orders, tell.clone());
+            if let Err(fault) = result {
                 tell(PipelineEvent::Fault(fault));
                 // The supervisor answers every fault with an order to close.
                 while !matches!(orders.recv(), Ok(PipelineCommand::Close) | Err(_)) {}
             }
-            tell(PipelineEvent::Closed);
+            if is_down {
+                tell(PipelineEvent::Closed); // else the supervisor counts it among those that hang
+            }
         })?;
         Ok(Self { control, progress })
     }
@@ -139,12 +142,31 @@ struct Job {
 }
 
 impl Job {
+    /// Runs the pipeline until it is to close; says how that went, and whether it is down.
     fn run(
         self,
         control: mpsc::Sender<PipelineCommand>,
         orders: &mpsc::Receiver<PipelineCommand>,
         tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
-    ) -> Result<(), Fault> {
+    ) -> (Result<(), Fault>, bool) {
+        let pipeline = match self.build(control, tell) {
+            Ok(pipeline) => pipeline,
+            Err(fault) => return (Err(fault), true),
+        };
+        let result = self.play(&pipeline, orders);
+        self.progress.close();
+        if let Some(video) = &self.video {
+            video.close(); // it holds the camera's buffers
+        }
+        (result, take_down(&pipeline))
+    }
+
+    /// The pipeline, connected and not started.
+    fn build(
+        &self,
+        control: mpsc::Sender<PipelineCommand>,
+        tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
+    ) -> Result<gst::Pipeline, Fault> {
         self.spec.tap.reset();
         let text = self.spec.text()?;
         tell(PipelineEvent::Described(text.clone()));
@@ -155,13 +177,7 @@ impl Job {
             move || tell(PipelineEvent::Contact)
         })?;
         self.wire(&pipeline, control, tell)?;
-        let result = self.play(&pipeline, orders);
-        self.progress.close();
-        if let Some(video) = &self.video {
-            video.close(); // it holds the camera's buffers
-        }
-        let _ = pipeline.set_state(gst::State::Null);
-        result
+        Ok(pipeline)
     }
 
     /// Connects the pipeline's named elements to the outputs.
