@@ -29,6 +29,7 @@ mod images;
 mod listing;
 mod needs;
 mod network;
+mod outages;
 mod outputs;
 mod pace;
 mod pipeline;
@@ -43,8 +44,9 @@ mod uri;
 
 pub use auto::choose_auto;
 pub use config::{
-    BadBitrate, BadFps, Bitrate, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Secret,
-    Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions, WhiteBalance,
+    BadBitrate, BadConnectTimeout, BadFps, Bitrate, Codec, Config, ConnectTimeout, Crop, CsiOptions, Flip, Fps,
+    MotionGate, NetworkOptions, Secret, Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions,
+    WhiteBalance,
 };
 pub use devices::Encoding;
 pub use error::SourceError;

@@ -10,7 +10,9 @@ pub(in crate::source) struct Limits {
     pub contact: Option<Duration>,
     /// From the start of a run to its first frame.
     pub first_frame: Duration,
-    /// From one frame to the next.
+    /// What may help where the camera answers, and no frame comes.
+    pub no_frame_hint: &'static str,
+    /// From one frame to the next; the stream may need more.
     pub stall: Duration,
     /// With the same pixels again and again.
     pub frozen: Option<Duration>,
@@ -31,6 +33,7 @@ impl Default for Limits {
         Self {
             contact: None,
             first_frame: Duration::from_secs(10),
+            no_frame_hint: "",
             stall: Duration::from_secs(3),
             frozen: None,
             close: Duration::from_secs(3),
@@ -41,6 +44,11 @@ impl Default for Limits {
         }
     }
 }
+
+/// How many times the interval of its frames a stream may be silent.
+pub(super) const INTERVALS: u32 = 4;
+/// The longest time from one frame to the next that is learned from a stream.
+pub(super) const MAX_STALL: Duration = Duration::from_secs(60);
 
 /// How many pipelines may be left behind before the process must be replaced: each holds threads and memory.
 pub(super) const LEFT_BEHIND: u32 = 3;
