@@ -33,6 +33,7 @@ mod nal;
 mod needs;
 mod network;
 mod orientation;
+mod outages;
 mod outputs;
 mod pace;
 mod pipeline;
@@ -48,8 +49,9 @@ mod uri;
 
 pub use auto::choose_auto;
 pub use config::{
-    BadBitrate, BadFps, Bitrate, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Secret,
-    Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions, WhiteBalance,
+    BadBitrate, BadConnectTimeout, BadFps, Bitrate, Codec, Config, ConnectTimeout, Crop, CsiOptions, Flip, Fps,
+    MotionGate, NetworkOptions, Secret, Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions,
+    WhiteBalance,
 };
 pub use devices::Encoding;
 pub use error::SourceError;

@@ -33,6 +33,8 @@ pub(super) struct Tap {
 struct State {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     size: Option<Size>,
+    /// The time from one frame to the next, as the caps say.
+    interval: Option<Duration>,
     last_pts: Option<gst::ClockTime>,
     stamps: VecDeque<(gst::ClockTime, Tapped)>,
 }
@@ -63,6 +65,11 @@ impl Tap {
         self.lock().size
     }
 
+    /// The time from one frame to the next, where the stream says it.
+    pub fn interval(&self) -> Option<Duration> {
+        self.lock().interval
+    }
+
     /// Forgets what belongs to the pipeline before this one; the numbers go on.
     pub fn reset(&self) {
         *self.lock() = State::default();
@@ -88,7 +95,9 @@ impl Tap {
                     .caps()
                     .structure(0)
                     .and_then(|caps| Some(Size::new(dimension(caps, "width")?, dimension(caps, "height")?)));
-                self.lock().size = size;
+                let mut state = self.lock();
+                state.size = size;
+                state.interval = caps.caps().structure(0).and_then(interval);
             }
             gst::EventView::Segment(segment) => {
                 let mut state = self.lock();
@@ -132,6 +141,13 @@ impl Tap {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+/// The time from one frame to the next by the caps' `framerate`.
+fn interval(caps: &gst::StructureRef) -> Option<Duration> {
+    let rate = caps.get::<gst::Fraction>("framerate").ok()?;
+    let fps = f64::from(rate.numer()) / f64::from(rate.denom());
+    (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps))
 }
 
 /// The stamp of a frame that was captured `age` ago, on both clocks.

@@ -51,7 +51,7 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
             format!("{} ! queue ! {} ! {}", rtsp(config, address), decoder(config.network.codec), squared(config)?)
         }
         SourceUri::Http(address) => {
-            format!("{} ! jpegdec ! video/x-raw,format=I420 ! {}", http(address), into_nvmm(None)?)
+            format!("{} ! jpegdec ! video/x-raw,format=I420 ! {}", http(config, address), into_nvmm(None)?)
         }
         // The CPU's elements make these, see `super::pipeline`.
         SourceUri::Auto | SourceUri::Images { .. } | SourceUri::Test { .. } | SourceUri::Gst { .. } => {

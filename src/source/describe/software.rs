@@ -51,7 +51,7 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
             UsbHead { text, encoding: Encoding::Raw, .. } => text,
         },
         SourceUri::Rtsp(address) => format!("{} ! {}", rtsp(config, address), decoder(config.network.codec)),
-        SourceUri::Http(address) => format!("{} ! jpegdec", http(address)),
+        SourceUri::Http(address) => format!("{} ! jpegdec", http(config, address)),
         SourceUri::Gst { elements } => elements.clone(),
         // Only a Jetson has it; the text names the element that is missing then.
         SourceUri::Csi { sensor } => format!("nvarguscamerasrc name=source sensor-id={sensor}"),

@@ -5,7 +5,7 @@ use crate::{
     frame::Stamp,
     source::{
         error::Fault,
-        gst::{in_words, lock, named, parse},
+        gst::{in_words, lock, named, parse, take_down},
     },
     video::{Codec, EncodedFrame, Kind},
 };
@@ -128,7 +128,7 @@ impl Encoding {
 
 impl Drop for Encoding {
     fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        take_down(&self.pipeline);
     }
 }
 

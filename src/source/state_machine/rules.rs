@@ -16,7 +16,9 @@ pub(in crate::source) struct Limits {
     /// From the last frame, or the start of a run, to the next, while coded data comes whose key frame is missing: some
     /// decoders give nothing until they have it.
     pub key_frame: Duration,
-    /// From one frame to the next.
+    /// What may help where the camera answers, and no frame comes.
+    pub no_frame_hint: &'static str,
+    /// From one frame to the next; the stream may need more.
     pub stall: Duration,
     /// With the same pixels again and again.
     pub frozen: Option<Duration>,
@@ -38,6 +40,7 @@ impl Default for Limits {
             contact: None,
             first_frame: Duration::from_secs(10),
             key_frame: Duration::from_secs(60),
+            no_frame_hint: "",
             stall: Duration::from_secs(3),
             frozen: None,
             close: Duration::from_secs(3),
@@ -57,6 +60,11 @@ impl Limits {
         seen.data.is_some_and(|data| data > last && now < data + self.stall) && now < last + self.key_frame
     }
 }
+
+/// How many times the interval of its frames a stream may be silent.
+pub(super) const INTERVALS: u32 = 4;
+/// The longest time from one frame to the next that is learned from a stream.
+pub(super) const MAX_STALL: Duration = Duration::from_secs(60);
 
 /// How many pipelines may be left behind before the process must be replaced: each holds threads and memory.
 pub(super) const LEFT_BEHIND: u32 = 3;

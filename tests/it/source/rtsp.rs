@@ -15,7 +15,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -301,63 +301,68 @@ fn h264_plays_and_its_times_are_those_of_the_capture() {
     drop(server);
 }
 
-/// Stands between a camera and its server: passes everything on at once but the server's interleaved packets, which it
-/// holds back and sends together, every two seconds. Gives its port and counts the pictures in the packets.
-fn bursts(server: u16, pictures: Arc<AtomicU64>) -> u16 {
+/// Passes a connection to `server` on, but each of its first answers only after `delay`.
+fn slow_proxy(server: u16, delay: Duration) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
-            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            thread::spawn(move || std::io::copy(&mut from, &mut to));
-            let pictures = pictures.clone();
-            thread::spawn(move || hold_back(BufReader::new(server), client, &pictures));
+            let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { return };
+            let (to_server, from_client) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || pass(from_client, to_server, Duration::ZERO));
+            thread::spawn(move || pass(upstream, client, delay));
         }
     });
     port
 }
 
-fn hold_back(mut server: BufReader<TcpStream>, mut client: TcpStream, pictures: &AtomicU64) -> std::io::Result<()> {
-    let (mut held, mut held_pictures, mut sent) = (Vec::new(), 0, Instant::now());
-    loop {
-        let mut first = [0];
-        server.read_exact(&mut first)?;
-        if first != *b"$" {
-            // An answer: a line of it, or its body.
-            let mut line = first.to_vec();
-            server.read_until(b'\n', &mut line)?;
-            client.write_all(&line)?;
-            continue;
+fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    let mut buffer = [0; 65_536];
+    let mut answers = 0;
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if answers < 4 {
+            thread::sleep(delay); // OPTIONS, DESCRIBE, SETUP, PLAY
+            answers += 1;
         }
-        let mut header = [0; 3];
-        server.read_exact(&mut header)?;
-        let mut packet = vec![0; usize::from(u16::from_be_bytes([header[1], header[2]]))];
-        server.read_exact(&mut packet)?;
-        held_pictures += u64::from(header[0] == 0 && packet[1] & 0x80 != 0); // the marker of a picture's last packet
-        held.extend([&b"$"[..], &header, &packet].concat());
-        if sent.elapsed() >= Duration::from_secs(2) {
-            client.write_all(&held)?;
-            pictures.fetch_add(held_pictures, Ordering::Relaxed);
-            (held, held_pictures, sent) = (Vec::new(), 0, Instant::now());
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
         }
     }
+    let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
 #[test]
-fn over_tcp_what_comes_in_bursts_is_all_taken() {
-    let port = port();
-    let server = Server::start(port, Size::new(320, 240), "h264", &[]);
-    let sent = Arc::new(AtomicU64::new(0));
-    let port = bursts(port, sent.clone());
-    let bench = Bench::start(&format!("rtsp://127.0.0.1:{port}/live")).unwrap();
-    bench.wait_until("four bursts", |_| sent.load(Ordering::Relaxed) >= 35);
-    // What has been sent by now comes out, but for the last picture, which a decoder may keep until the next.
-    let all = sent.load(Ordering::Relaxed) - 1;
-    let status = bench.wait_until("all of them", |status| status.frames >= all);
-    assert_eq!((status.restarts, status.corrupt), (0, 0), "{status:?}");
-    // Not one was skipped on the way: their numbers count those that came.
-    assert!(status.frames <= sent.load(Ordering::Relaxed));
+fn a_camera_that_answers_slowly_connects_within_its_time() {
+    let (server_port, delay) = (port(), Duration::from_secs(1));
+    let server = Server::start(server_port, Size::new(320, 240), "jpeg", &[]);
+    let proxy = slow_proxy(server_port, delay);
+    let mut config = Config::new(format!("rtsp://127.0.0.1:{proxy}/live").parse().unwrap());
+    let mut bench = Bench::with(config.clone()).unwrap();
+    bench.frame();
+    assert_eq!(bench.status().restarts, 0);
     bench.stop();
+    config.network.connect_timeout_ms = 1_500.try_into().unwrap();
+    let hasty = Bench::with(config).unwrap();
+    let error = hasty.wait_until("too slow", |status| status.last_error.is_some()).last_error.unwrap();
+    assert_eq!(error, "the camera does not answer within 1.5s (network.connect_timeout_ms)");
+    hasty.stop();
+    drop(server);
+}
+
+#[test]
+fn what_is_wrong_with_an_address_is_said() {
+    let (port, nobody) = (port(), port());
+    let server = Server::start(port, Size::new(320, 240), "jpeg", &[]);
+    for (uri, part) in [
+        (format!("rtsp://127.0.0.1:{nobody}/live"), format!("127.0.0.1:{nobody} refuses the connection")),
+        (format!("http://127.0.0.1:{nobody}/live"), format!("127.0.0.1:{nobody} refuses the connection")),
+        (format!("rtsp://127.0.0.1:{port}/other"), "has no stream of this name".to_owned()),
+        ("rtsp://no..host/live".to_owned(), "the host no..host is unknown".to_owned()),
+    ] {
+        let bench = Bench::start(&uri).unwrap();
+        let error = bench.wait_until("failed", |status| status.last_error.is_some()).last_error.unwrap();
+        assert!(error.contains(&part), "{uri}: {error}");
+        bench.stop();
+    }
     drop(server);
 }
