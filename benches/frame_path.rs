@@ -259,7 +259,14 @@ impl FramePath {
         let pixels = self.scaler.scale(Image::Raw { format: RawFormat::I420, size, data })?;
         sums.scale += clock.read();
         let arrived = Instant::now();
-        self.slot.put(Frame { stamp, source_size: size, pixels, motion: Motion::Unmeasured, arrived });
+        self.slot.put(Frame {
+            stamp,
+            source_size: size,
+            pixels,
+            motion: Motion::Unmeasured,
+            is_damaged: false,
+            arrived,
+        });
         let scene = self.scenes.blocking_recv()?;
         anyhow::ensure!(scene.scene.stamp == stamp && scene.scene.camera == self.camera, "another frame's scene");
         let Timings { wait, stages: StageTimings { preprocess, infer, decode }, .. } = scene.scene.timings;

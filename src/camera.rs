@@ -101,6 +101,8 @@ pub struct CameraStatus {
     pub size: Option<Size>,
     /// Frames captured since the process started.
     pub frames: u64,
+    /// Frames that came and were not shown because their key frame was missing, since the process started.
+    pub corrupt: u64,
     /// How often the pipeline was built anew after a fault.
     pub restarts: u64,
     /// How often frames came again after a fault.
@@ -123,6 +125,7 @@ impl CameraStatus {
             fps: 0.0,
             size: None,
             frames: 0,
+            corrupt: 0,
             restarts: 0,
             recoveries: 0,
             last_error: None,

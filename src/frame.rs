@@ -28,6 +28,8 @@ pub struct Frame {
     pub pixels: Pixels,
     /// Whether anything moved since the frame before.
     pub motion: Motion,
+    /// Whether something that its coding refers to was missing, such as its key frame: parts of it may be wrong.
+    pub is_damaged: bool,
     /// When the frame left the source, on the monotonic clock.
     pub arrived: Instant,
 }

@@ -208,6 +208,7 @@ mod tests {
             source_size: Size::new(1, 1),
             pixels: Pixels { size: Size::new(1, 1), stride_bytes: 4, data: vec![0; 4].into() },
             motion: Motion::Unmeasured,
+            is_damaged: false,
             arrived: now,
         }
     }

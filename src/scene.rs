@@ -29,6 +29,8 @@ pub struct Scene {
     pub detections: Vec<Detection>,
     /// Whether anything moved; in a still scene the detections are those of the last frame in which something did.
     pub motion: Motion,
+    /// Whether the frame was decoded without all that its coding refers to: parts of the picture may be wrong.
+    pub is_damaged: bool,
     /// What held the machine back when it was made; mostly nothing.
     pub notes: Vec<BoardNote>,
 }

@@ -153,7 +153,7 @@ mod tests {
         let stamp = Stamp { seq, captured_at: jiff::Timestamp::UNIX_EPOCH, captured: now };
         let data = Bytes::from(vec![0; (side * side * 4) as usize]);
         let pixels = Pixels { size, stride_bytes: side as usize * 4, data };
-        Frame { stamp, source_size: size, pixels, motion: Motion::Unmeasured, arrived: now }
+        Frame { stamp, source_size: size, pixels, motion: Motion::Unmeasured, is_damaged: false, arrived: now }
     }
 
     fn thresholds(camera: &CameraName, score: f32) -> AllThresholds {

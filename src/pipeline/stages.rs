@@ -152,6 +152,7 @@ impl Stages {
             model: self.detector.info().model.clone(),
             detections,
             motion: frame.motion,
+            is_damaged: frame.is_damaged,
             notes: Vec::new(),
         }
     }

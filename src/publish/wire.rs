@@ -64,6 +64,11 @@ pub struct SceneDto<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "still")]
     pub motion: Option<Motion>,
+    /// True for a frame whose key frame was missing, or that follows a loss: parts of the picture may be wrong. Left out
+    /// otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub damaged: bool,
     /// What held the machine back when the scene was made; left out when nothing did.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
@@ -130,6 +135,7 @@ impl<'a> SceneDto<'a> {
             model: &scene.model,
             detections: scene.detections.iter().filter(|detection| wanted(detection)).map(DetectionDto::from).collect(),
             motion: Some(scene.motion).filter(|motion| *motion != Motion::Unmeasured),
+            damaged: scene.is_damaged,
             notes: &scene.notes,
         }
     }

@@ -136,6 +136,8 @@ pub struct NetworkOptions {
     pub transport: Transport,
     /// How long RTSP's pictures are held to even out the network, in milliseconds.
     pub latency_ms: u32,
+    /// How long the camera may take to connect and to describe its stream, in milliseconds: 500 to 120,000.
+    pub connect_timeout_ms: ConnectTimeout,
     /// The video codec, where it must not be found out.
     pub codec: Codec,
     /// The user, where the URI has none.
@@ -151,6 +153,7 @@ impl Default for NetworkOptions {
         Self {
             transport: Transport::Tcp,
             latency_ms: 200,
+            connect_timeout_ms: ConnectTimeout::default(),
             codec: Codec::Auto,
             user: None,
             password: None,
@@ -158,6 +161,37 @@ impl Default for NetworkOptions {
         }
     }
 }
+
+/// How long a camera may take to answer, in milliseconds: 500 to 120,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct ConnectTimeout(u32);
+
+impl ConnectTimeout {
+    /// The time.
+    pub fn get(self) -> Duration {
+        Duration::from_millis(self.0.into())
+    }
+}
+
+impl Default for ConnectTimeout {
+    fn default() -> Self {
+        Self(10_000)
+    }
+}
+
+impl TryFrom<u32> for ConnectTimeout {
+    type Error = BadConnectTimeout;
+
+    fn try_from(ms: u32) -> Result<Self, BadConnectTimeout> {
+        if (500..=120_000).contains(&ms) { Ok(Self(ms)) } else { Err(BadConnectTimeout(ms)) }
+    }
+}
+
+/// Why a number is no time to connect.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not a time for a camera to connect: use 500 to 120000 milliseconds")]
+pub struct BadConnectTimeout(u32);
 
 /// What carries RTSP's pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,11 +256,14 @@ pub struct Timeouts {
     /// said: 30 s for cameras of this machine, whose pictures always have noise, 2 min for network cameras, never
     /// for all else.
     pub frozen_ms: Option<u32>,
+    /// How long pictures whose key frame is missing are kept back, in milliseconds of the stream's time; after that they
+    /// are let through, and their scenes are marked `damaged`. 0 lets them through at once.
+    pub corrupt_wait_ms: u32,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { stall_ms: 3_000, frozen_ms: None }
+        Self { stall_ms: 3_000, frozen_ms: None, corrupt_wait_ms: 5_000 }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     config::{Config, Fps, UsbFormat},
     error::SourceError,
+    gst::take_down,
     uri::UsbDevice,
 };
 use detector::geometry::Size;
@@ -167,7 +168,7 @@ pub(super) fn modes(device: &Path) -> Vec<Mode> {
         return Vec::new();
     };
     let caps = source.set_state(gst::State::Ready).ok().and_then(|_| Some(source.static_pad("src")?.query_caps(None)));
-    let _ = source.set_state(gst::State::Null);
+    take_down(&source);
     caps.map(|caps| modes_of(&caps)).unwrap_or_default()
 }
 

@@ -2,7 +2,15 @@
 
 use super::error::{Fault, SourceError};
 use gstreamer::{self as gst, prelude::*};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// How often an element that does not come down is told again, and the pause before each time.
+const DOWN_TRIES: u32 = 50;
+const DOWN_PAUSE: Duration = Duration::from_millis(20);
 
 /// Starts GStreamer, once for the process.
 pub(super) fn initialise() -> Result<(), SourceError> {
@@ -57,8 +65,8 @@ pub(super) fn package(element: &str) -> &'static str {
         "videoconvert" | "videoscale" | "videotestsrc" | "appsrc" | "appsink" | "uridecodebin" | "decodebin" => {
             "gstreamer1.0-plugins-base"
         }
-        "v4l2src" | "jpegdec" | "jpegenc" | "videoflip" | "videocrop" | "rtspsrc" | "souphttpsrc"
-        | "multipartdemux" | "rtph264depay" | "rtph265depay" | "rtpjpegdepay" => "gstreamer1.0-plugins-good",
+        "v4l2src" | "jpegdec" | "jpegenc" | "videoflip" | "videocrop" | "rtspsrc" | "souphttpsrc" | "rtph264depay"
+        | "rtph265depay" | "rtpjpegdepay" => "gstreamer1.0-plugins-good",
         "x264enc" => "gstreamer1.0-plugins-ugly",
         "h264parse" | "h265parse" | "openh264enc" => "gstreamer1.0-plugins-bad",
         "avdec_h264" | "avdec_h265" => "gstreamer1.0-libav",
@@ -77,6 +85,24 @@ pub(super) fn in_words(error: &gst::message::Error) -> String {
         debug.as_deref().and_then(|debug| Some(debug.split_once('\n')?.1.trim())).filter(|text| !text.is_empty());
     let detail = detail.map_or_else(String::new, |detail| format!(" ({detail})"));
     format!("{by}: {}{detail}", error.error().message())
+}
+
+/// Takes `element` and all that is in it down to NULL; false when it stays up, and is left in memory for good.
+///
+/// `decodebin` may fail to come down while one of its threads still adds or removes elements, as in a file that is cut
+/// in the middle. What was then freed would be in use: so it is tried again, and what never comes down is never freed.
+pub(super) fn take_down(element: &impl IsA<gst::Element>) -> bool {
+    let is_down = (0..DOWN_TRIES).any(|attempt| {
+        if attempt > 0 {
+            thread::sleep(DOWN_PAUSE);
+        }
+        element.set_state(gst::State::Null).is_ok()
+    });
+    if !is_down {
+        tracing::error!(element = %element.as_ref().name(), "an element of GStreamer does not stop; it is left behind");
+        std::mem::forget(element.clone());
+    }
+    is_down
 }
 
 /// Locks `mutex`. A thread that panicked while it held the lock leaves a value that is still whole: each is changed in

@@ -2,12 +2,14 @@
 
 use super::{
     auto::choose_auto,
-    config::{Config, VideoCodec},
+    config::{Config, Transport, VideoCodec},
     describe::{self, Platform},
     devices::{self, Bus},
     encoder::Encoder,
     error::SourceError,
-    gst, images, network,
+    gst, images,
+    keyframes::KeyFrames,
+    network,
     outputs::SourceOutputs,
     pipeline::PipelineSpec,
     stamps::Tap,
@@ -15,7 +17,10 @@ use super::{
     supervisor::{Signal, Supervisor},
     uri::SourceUri,
 };
-use crate::{camera::CameraName, video::Offer};
+use crate::{
+    camera::{CameraName, CameraStatus},
+    video::Offer,
+};
 use detector::geometry::Size;
 use std::{
     fs,
@@ -25,8 +30,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a camera on the network may take to answer.
-const CONTACT: Duration = Duration::from_secs(2);
+/// How long a camera may take from its answer, or from the start where it need not answer, to its first frame.
+const FIRST_FRAME: Duration = Duration::from_secs(10);
 
 /// A running source; dropping it stops the source without waiting.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ pub fn spawn(config: Config, input: Size, outputs: SourceOutputs) -> Result<Hand
     gst::initialise()?;
     let config = resolved(config);
     check(&config)?;
-    let tap = Arc::new(Tap::new(outputs.status.borrow().frames));
+    let tap = Arc::new(tap(&config, &outputs.status.borrow()));
     let platform = Platform::detect();
     let encoder = choose_encoder(&config, platform);
     outputs.video.set_offer(match &encoder {
@@ -105,6 +110,13 @@ impl Drop for Handle {
     }
 }
 
+/// Where the frames are numbered, and their key frames watched; the counters go on from those in `status`.
+fn tap(config: &Config, status: &CameraStatus) -> Tap {
+    let corrupt_wait = Duration::from_millis(config.timeouts.corrupt_wait_ms.into());
+    let keys = KeyFrames::new(corrupt_wait, status.corrupt);
+    Tap::new(status.frames, Arc::new(keys))
+}
+
 /// `config` with `auto` replaced by what there is.
 fn resolved(mut config: Config) -> Config {
     if config.uri == SourceUri::Auto {
@@ -147,12 +159,19 @@ fn check_video(path: &Path) -> Result<(), SourceError> {
     if about.is_dir() {
         return Err(unfit("is a folder; name a video file, or use images:// for a folder of pictures"));
     }
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if matches!(extension.as_deref(), Some("jpg" | "jpeg" | "png" | "bmp" | "webp")) {
+        return Err(unfit("is a picture, not a video; write images:// before it"));
+    }
     fs::File::open(path).map_err(unreadable)?;
     if about.is_file() && about.len() == 0 {
         return Err(unfit("is empty (0 bytes); name a video file"));
     }
     Ok(())
 }
+
+/// What to do where RTSP's control channel works and its datagrams do not arrive.
+const UDP_HINT: &str = ": RTSP answers, but no video arrives by UDP; try network.transport = \"tcp\"";
 
 fn limits(spec: &PipelineSpec) -> Limits {
     let config = &spec.config;
@@ -161,8 +180,13 @@ fn limits(spec: &PipelineSpec) -> Limits {
         (None, SourceUri::Images { .. }) => images::INTERVAL,
         (None, _) => Duration::ZERO,
     };
+    let is_network = matches!(config.uri, SourceUri::Rtsp(_) | SourceUri::Http(_));
+    let contact = is_network.then(|| config.network.connect_timeout_ms.get());
+    let is_udp = matches!(config.uri, SourceUri::Rtsp(_)) && config.network.transport == Transport::Udp;
     Limits {
-        contact: matches!(config.uri, SourceUri::Rtsp(_) | SourceUri::Http(_)).then_some(CONTACT),
+        contact,
+        first_frame: contact.unwrap_or_default() + FIRST_FRAME,
+        no_frame_hint: if is_udp { UDP_HINT } else { "" },
         stall: Duration::from_millis(config.timeouts.stall_ms.into()).max(interval * 4),
         frozen: spec.frozen,
         ..Limits::default()

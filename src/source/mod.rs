@@ -26,15 +26,21 @@ mod gst;
 mod handle;
 mod hints;
 mod images;
+mod keyframes;
 mod listing;
+mod multipart;
+mod nal;
 mod needs;
 mod network;
+mod orientation;
+mod outages;
 mod outputs;
 mod pace;
 mod pipeline;
 mod progress;
 pub mod scale;
 mod sinks;
+mod square;
 mod stamps;
 mod state_machine;
 mod stillness;
@@ -43,8 +49,9 @@ mod uri;
 
 pub use auto::choose_auto;
 pub use config::{
-    BadBitrate, BadFps, Bitrate, Codec, Config, Crop, CsiOptions, Flip, Fps, MotionGate, NetworkOptions, Secret,
-    Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions, WhiteBalance,
+    BadBitrate, BadConnectTimeout, BadFps, Bitrate, Codec, Config, ConnectTimeout, Crop, CsiOptions, Flip, Fps,
+    MotionGate, NetworkOptions, Secret, Timeouts, Transport, UsbFormat, UsbOptions, VideoCodec, VideoOptions,
+    WhiteBalance,
 };
 pub use devices::Encoding;
 pub use error::SourceError;

@@ -64,7 +64,7 @@ fn elements_of(uri: &SourceUri) -> &'static [&'static str] {
         SourceUri::Csi { .. } => &["nvarguscamerasrc"],
         SourceUri::Usb(_) => &["v4l2src", "jpegdec"],
         SourceUri::Rtsp(_) => &["rtspsrc", "rtph264depay", "h264parse"],
-        SourceUri::Http(_) => &["souphttpsrc", "multipartdemux", "jpegdec"],
+        SourceUri::Http(_) => &["souphttpsrc", "jpegdec"],
         SourceUri::File { .. } => &["uridecodebin"],
         SourceUri::Images { .. } | SourceUri::Test { .. } | SourceUri::Gst { .. } | SourceUri::Auto => &[],
     }

@@ -8,7 +8,15 @@ use super::{
     uri::{NetworkAddress, SourceUri},
 };
 use gstreamer::{self as gst, prelude::*};
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    net::{TcpStream, ToSocketAddrs},
+    path::Path,
+    time::Duration,
+};
+
+/// How many addresses of a name are tried.
+const MAX_ADDRESSES: usize = 2;
 
 /// Gives the source its secrets, and calls `contact` when the camera has answered. Does nothing for other sources.
 pub(super) fn prepare(
@@ -42,6 +50,36 @@ pub(super) fn prepare(
         }
     }
     Ok(())
+}
+
+/// How long a camera may take to accept a connection that is made only to find out why another one failed.
+const REACH: Duration = Duration::from_secs(3);
+
+/// Why no connection to `address` can be made, and what to do about it, in words; none where one can be made. GStreamer
+/// says the same of every such fault. Takes as long as the look-up of the name, and up to 3 s for each of its addresses.
+pub(super) fn why_unreachable(address: &NetworkAddress) -> Option<String> {
+    let (host, port) = address.host_and_port();
+    let shown = format!("{host}:{port}");
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let addresses: Vec<_> = match (name, port).to_socket_addrs() {
+        Ok(addresses) => addresses.take(MAX_ADDRESSES).collect(),
+        Err(_) => {
+            return Some(format!("the host {host} is unknown; check its name in the address and this machine's DNS"));
+        }
+    };
+    let mut last = None;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, REACH) {
+            Ok(_) => return None,
+            Err(error) => last = Some(error),
+        }
+    }
+    Some(match last?.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            format!("{shown} refuses the connection; check the port, and that the camera's stream is switched on")
+        }
+        kind => format!("{shown} cannot be reached ({kind}); check the camera's power, its cable and the address"),
+    })
 }
 
 /// User and password: those of the URI, else those of the configuration.

@@ -1,8 +1,10 @@
 //! Files at their pace: the element `pace` lets each frame through when it is due, also after the file was rewound.
 
 use super::{
+    config::{Config, Fps},
     error::Fault,
     gst::{lock, named, sink_pad},
+    images,
     uri::{AtEnd, Pace, SourceUri},
 };
 use gstreamer::{self as gst, prelude::*};
@@ -15,16 +17,18 @@ use std::sync::{
 /// buffer come due when the last frame's time is over, or at once if it comes later than that.
 pub(super) fn keep(
     pace: &gst::Element,
-    uri: &SourceUri,
+    config: &Config,
     primed: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), Fault> {
-    let speed = match uri {
+    let speed = match &config.uri {
         SourceUri::File { pace: Pace::Times(speed), .. } => *speed,
         _ => 1.0,
     };
-    let rewinds = matches!(uri, SourceUri::File { end: AtEnd::Loop, .. });
+    let rewinds = matches!(config.uri, SourceUri::File { end: AtEnd::Loop, .. });
     let is_primed = AtomicBool::new(false);
-    let rewinder: Mutex<Rewinder> = Mutex::default();
+    let still = config.fps.map_or(images::INTERVAL, Fps::interval);
+    let rewinder =
+        Mutex::new(Rewinder { still: still.try_into().unwrap_or(gst::ClockTime::SECOND), ..Rewinder::default() });
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
     let keeper = pace.downgrade();
     sink_pad(pace)?.add_probe(kinds, move |_, info| {
@@ -58,6 +62,8 @@ pub(super) fn keep(
 #[derive(Debug, Default)]
 struct Rewinder {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// How long the frame of a file with only one is shown: as a picture is.
+    still: gst::ClockTime,
     /// When the frame after the last one would come due, on the pipeline's clock.
     next_due: Option<gst::ClockTime>,
     last_running: Option<gst::ClockTime>,
@@ -82,7 +88,7 @@ impl Rewinder {
             keeper.set_base_time(due.saturating_sub(running));
         }
         let Some(base) = keeper.base_time() else { return };
-        let interval = self.last_running.map_or(gst::ClockTime::ZERO, |last| running.saturating_sub(last));
+        let interval = self.last_running.map_or(self.still, |last| running.saturating_sub(last));
         self.next_due = Some(base + running + interval);
         self.last_running = Some(running);
     }

@@ -7,26 +7,31 @@ use super::{
     describe::{self, Platform},
     devices,
     encoder::{Encoder, Settings, VideoBranch},
-    error::{Fault, SourceError},
+    error::{Fault, RetryPolicy, SourceError},
     gates,
-    gst::{lock, named, parse, sink_pad},
+    gst::{lock, named, parse, sink_pad, take_down},
     hints,
     images::{self, Feeder},
-    network,
+    multipart, network,
     outputs::SourceOutputs,
     pace,
     progress::Progress,
     sinks::{self, FrameSink, WhenFull},
+    square,
     stamps::Tap,
     stillness::{FrozenWatch, MotionWatch},
-    uri::{COUNTER, Pace, SourceUri},
+    uri::{COUNTER, NetworkAddress, Pace, SourceUri},
 };
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 use std::{
     path::Path,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -108,12 +113,15 @@ impl PipelineRun {
         let job = Job { spec, frames, pictures, video, progress: progress.clone() };
         let own_control = control.clone();
         thread::Builder::new().name(name).spawn(move || {
-            if let Err(fault) = job.run(own_control, &orders, tell.clone()) {
+            let (result, is_down) = job.run(own_control, &orders, tell.clone());
+            if let Err(fault) = result {
                 tell(PipelineEvent::Fault(fault));
                 // The supervisor answers every fault with an order to close.
                 while !matches!(orders.recv(), Ok(PipelineCommand::Close) | Err(_)) {}
             }
-            tell(PipelineEvent::Closed);
+            if is_down {
+                tell(PipelineEvent::Closed); // else the supervisor counts it among those that hang
+            }
         })?;
         Ok(Self { control, progress })
     }
@@ -139,29 +147,47 @@ struct Job {
 }
 
 impl Job {
+    /// Runs the pipeline until it is to close; says how that went, and whether it is down.
     fn run(
         self,
         control: mpsc::Sender<PipelineCommand>,
         orders: &mpsc::Receiver<PipelineCommand>,
         tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
-    ) -> Result<(), Fault> {
-        self.spec.tap.reset();
-        let text = self.spec.text()?;
-        tell(PipelineEvent::Described(text.clone()));
-        let pipeline = parse(&text)?;
-        listen(&pipeline, self.spec.config.uri.clone(), tell.clone());
-        network::prepare(&pipeline, &self.spec.config, {
-            let tell = tell.clone();
-            move || tell(PipelineEvent::Contact)
-        })?;
-        self.wire(&pipeline, control, tell)?;
+    ) -> (Result<(), Fault>, bool) {
+        let pipeline = match self.build(control, tell) {
+            Ok(pipeline) => pipeline,
+            Err(fault) => return (Err(fault), true),
+        };
         let result = self.play(&pipeline, orders);
         self.progress.close();
         if let Some(video) = &self.video {
             video.close(); // it holds the camera's buffers
         }
-        let _ = pipeline.set_state(gst::State::Null);
-        result
+        (result, take_down(&pipeline))
+    }
+
+    /// The pipeline, connected and not started.
+    fn build(
+        &self,
+        control: mpsc::Sender<PipelineCommand>,
+        tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
+    ) -> Result<gst::Pipeline, Fault> {
+        self.spec.tap.reset();
+        let text = self.spec.text()?;
+        tell(PipelineEvent::Described(text.clone()));
+        let pipeline = parse(&text)?;
+        let has_answered = Arc::new(AtomicBool::new(false));
+        listen(&pipeline, self.spec.config.uri.clone(), has_answered.clone(), tell.clone());
+        network::prepare(&pipeline, &self.spec.config, {
+            let tell = tell.clone();
+            move || {
+                has_answered.store(true, Ordering::Relaxed);
+                tell(PipelineEvent::Contact);
+            }
+        })?;
+        self.spec.tap.keys().watch(&pipeline, matches!(self.spec.config.uri, SourceUri::Rtsp(_)));
+        self.wire(&pipeline, control, tell)?;
+        Ok(pipeline)
     }
 
     /// Connects the pipeline's named elements to the outputs.
@@ -182,13 +208,12 @@ impl Job {
             counter::paint_at(&sink_pad(&tap)?, self.spec.tap.clone()); // after the numbering
         }
         if let Some(pace) = &pace {
-            pace::keep(pace, &self.spec.config.uri, move || {
+            pace::keep(pace, &self.spec.config, move || {
                 let _ = control.send(PipelineCommand::Primed); // the thread that reads it may be gone
             })?;
         }
         let infer = named::<AppSink>(pipeline, "infer")?;
-        self.frame_sink().serve(&infer);
-        tell_first_buffer(&infer, move || tell(PipelineEvent::FirstFrame))?;
+        self.frame_sink(Box::new(move || tell(PipelineEvent::FirstFrame))).serve(&infer);
         sinks::deliver_pictures(&named(pipeline, "pictures")?, self.spec.tap.clone(), self.pictures.clone());
         let pictures = self.pictures.clone();
         gates::keep(pipeline, "gate", move || pictures.wanted())?;
@@ -197,6 +222,8 @@ impl Job {
             let video = video.clone();
             gates::keep(pipeline, "video-gate", move || video.wants_frames())?;
         }
+        multipart::serve(pipeline, self.progress.clone())?;
+        square::keep(pipeline)?;
         if let SourceUri::Images { path, end } = &self.spec.config.uri {
             let interval = self.spec.config.fps.map_or(images::INTERVAL, Fps::interval);
             Feeder::new(path, *end, interval)?.feed(&named::<AppSrc>(pipeline, "source")?);
@@ -204,7 +231,7 @@ impl Job {
         Ok(())
     }
 
-    fn frame_sink(&self) -> FrameSink {
+    fn frame_sink(&self, first: Box<dyn FnOnce() + Send>) -> FrameSink {
         let config = &self.spec.config;
         FrameSink {
             tap: self.spec.tap.clone(),
@@ -216,6 +243,7 @@ impl Job {
             },
             frozen: self.spec.frozen.map(|_| FrozenWatch::default()),
             motion: config.motion.map(MotionWatch::new),
+            first: Some(first),
         }
     }
 
@@ -241,16 +269,33 @@ fn start(pipeline: &gst::Pipeline, state: gst::State) -> Result<(), Fault> {
 }
 
 /// Passes errors and the end of the stream on; everything else on the bus is dropped.
-fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(PipelineEvent) + Send + Sync + 'static) {
+fn listen(
+    pipeline: &gst::Pipeline,
+    uri: SourceUri,
+    has_answered: Arc<AtomicBool>,
+    tell: impl Fn(PipelineEvent) + Clone + Send + Sync + 'static,
+) {
     let Some(bus) = pipeline.bus() else { return };
     let missing: Mutex<Option<String>> = Mutex::default();
+    let is_explained = AtomicBool::new(false);
     // The pipeline may repeat what its sinks said of one and the same end.
     let last_end: Mutex<Option<gst::Seqnum>> = Mutex::default();
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Error(error) => {
                 let missing = lock(&missing).take();
-                tell(PipelineEvent::Fault(hints::of_bus_error(error, missing.as_deref(), &uri)));
+                let fault = hints::of_bus_error(error, missing.as_deref(), &uri);
+                match &uri {
+                    SourceUri::Rtsp(address) | SourceUri::Http(address)
+                        if fault.retry == RetryPolicy::Retry && !has_answered.load(Ordering::Relaxed) =>
+                    {
+                        // What follows from it is not told: the explanation is on its way.
+                        if !is_explained.swap(true, Ordering::Relaxed) {
+                            explain(address.clone(), fault, tell.clone());
+                        }
+                    }
+                    _ => tell(PipelineEvent::Fault(fault)),
+                }
             }
             gst::MessageView::Eos(_) => {
                 let end = message.seqnum();
@@ -269,6 +314,22 @@ fn listen(pipeline: &gst::Pipeline, uri: SourceUri, tell: impl Fn(PipelineEvent)
     });
 }
 
+/// Tells of a camera that could not be connected to, with the reason that GStreamer does not give. On a thread of its own,
+/// one for each run at most, because a name's look-up may take long.
+fn explain(address: NetworkAddress, fault: Fault, tell: impl Fn(PipelineEvent) + Clone + Send + 'static) {
+    let (plain, tell_plain) = (fault.clone(), tell.clone());
+    let explained = move || {
+        let text = match network::why_unreachable(&address) {
+            Some(why) => format!("{why} ({})", fault.text),
+            None => fault.text,
+        };
+        tell(PipelineEvent::Fault(Fault { text, ..fault }));
+    };
+    if thread::Builder::new().name("reach".into()).spawn(explained).is_err() {
+        tell_plain(PipelineEvent::Fault(plain));
+    }
+}
+
 /// Numbers every buffer that enters the tee.
 fn number_at(tee: &gst::Element, keeper: &gst::Element, tap: Arc<Tap>) -> Result<(), Fault> {
     let keeper = keeper.downgrade();
@@ -279,15 +340,6 @@ fn number_at(tee: &gst::Element, keeper: &gst::Element, tap: Arc<Tap>) -> Result
             tap.buffer(&keeper, buffer);
         }
         gst::PadProbeReturn::Ok
-    });
-    Ok(())
-}
-
-/// Calls `then` once, when the first buffer reaches `sink`.
-fn tell_first_buffer(sink: &AppSink, then: impl Fn() + Send + Sync + 'static) -> Result<(), Fault> {
-    sink_pad(sink)?.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        then();
-        gst::PadProbeReturn::Remove
     });
     Ok(())
 }

@@ -24,12 +24,23 @@ pub(super) struct FrameTimes {
     pub last: Option<Instant>,
     /// When the last one came whose pixels were not those of the one before.
     pub changed: Option<Instant>,
+    /// When coded data last came while its key frame is waited for.
+    pub data: Option<Instant>,
+    /// The time from one frame to the next, as it was seen: a mean in which a single gap counts little.
+    pub interval: Option<Duration>,
+    /// The same, as the stream's caps say.
+    pub nominal: Option<Duration>,
 }
 
 impl Progress {
     /// A frame has come, or waits for the engine to have room for it: no stall.
     pub fn frame(&self, at: Instant) {
-        self.lock().last = Some(at);
+        let mut seen = self.lock();
+        if let Some(last) = seen.last {
+            let gap = at.saturating_duration_since(last);
+            seen.interval = Some(seen.interval.map_or(gap, |mean| (mean * 7 + gap) / 8));
+        }
+        seen.last = Some(at);
     }
 
     /// The pixels have changed.

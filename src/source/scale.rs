@@ -3,7 +3,7 @@
 use super::{
     describe,
     error::SourceError,
-    gst::{initialise, parse_error},
+    gst::{initialise, parse_error, take_down},
     sinks,
 };
 use bytes::Bytes;
@@ -228,6 +228,6 @@ impl ScalePipeline {
 impl Drop for ScalePipeline {
     fn drop(&mut self) {
         let _ = self.source.set_active(false);
-        let _ = self.pipeline.set_state(gst::State::Null);
+        take_down(&self.pipeline);
     }
 }

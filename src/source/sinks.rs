@@ -2,7 +2,7 @@
 
 use super::{
     progress::Progress,
-    stamps::Tap,
+    stamps::{Tap, Tapped},
     stillness::{FrozenWatch, MotionWatch},
 };
 use crate::{
@@ -39,6 +39,8 @@ pub(super) struct FrameSink {
     pub frozen: Option<FrozenWatch>,
     /// Set for cameras with a motion gate.
     pub motion: Option<MotionWatch>,
+    /// Called with the first frame.
+    pub first: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl FrameSink {
@@ -56,11 +58,14 @@ impl FrameSink {
     }
 
     fn take(&mut self, sample: &gst::Sample, pixels: Pixels) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let Some((stamp, source_size)) = sample.buffer().and_then(|buffer| self.tap.find(buffer.pts()?)) else {
-            return Ok(gst::FlowSuccess::Ok); // older than any stamp that is kept
-        };
         let arrived = Instant::now();
         self.progress.frame(arrived);
+        let Some(tapped) = sample.buffer().and_then(|buffer| self.tap.find(buffer.pts()?)) else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        if let Some(first) = self.first.take() {
+            first();
+        }
         if self.frozen.as_mut().is_some_and(|watch| watch.has_changed(&pixels)) {
             self.progress.change(arrived);
         }
@@ -71,7 +76,8 @@ impl FrameSink {
                 return Err(gst::FlowError::Flushing);
             }
         }
-        self.latest_frames.put(Frame { stamp, source_size, pixels, motion, arrived });
+        let Tapped { stamp, size: source_size, is_damaged } = tapped;
+        self.latest_frames.put(Frame { stamp, source_size, pixels, motion, is_damaged, arrived });
         Ok(gst::FlowSuccess::Ok)
     }
 }
@@ -81,7 +87,7 @@ pub(super) fn deliver_pictures(sink: &AppSink, tap: Arc<Tap>, pictures: Arc<Pict
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some(buffer) = sample.buffer_owned()
-            && let Some((stamp, size)) = buffer.pts().and_then(|pts| tap.find(pts))
+            && let Some(Tapped { stamp, size, .. }) = buffer.pts().and_then(|pts| tap.find(pts))
             && let Ok(jpeg) = buffer.into_mapped_buffer_readable()
         {
             pictures.show(Picture { stamp, size, jpeg: Bytes::from_owner(jpeg) });

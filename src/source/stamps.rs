@@ -1,6 +1,9 @@
 //! Numbers and times of frames, given once before the branches part and found again behind each of them.
 
-use super::gst::lock;
+use super::{
+    gst::lock,
+    keyframes::{KeyFrames, Quality},
+};
 use crate::frame::Stamp;
 use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
@@ -8,7 +11,7 @@ use jiff::Timestamp;
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -22,6 +25,7 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Tap {
     seq: AtomicU64,
+    keys: Arc<KeyFrames>,
     state: Mutex<State>,
 }
 
@@ -29,14 +33,26 @@ pub(super) struct Tap {
 struct State {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     size: Option<Size>,
+    /// The time from one frame to the next, as the caps say.
+    interval: Option<Duration>,
     last_pts: Option<gst::ClockTime>,
-    stamps: VecDeque<(gst::ClockTime, Stamp, Size)>,
+    stamps: VecDeque<(gst::ClockTime, Tapped)>,
+}
+
+/// What is known of a frame that has passed the tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tapped {
+    pub stamp: Stamp,
+    /// The size of its full picture.
+    pub size: Size,
+    /// Whether something that it refers to was missing.
+    pub is_damaged: bool,
 }
 
 impl Tap {
-    /// A tap that counts on from `seq`.
-    pub fn new(seq: u64) -> Self {
-        Self { seq: AtomicU64::new(seq), state: Mutex::default() }
+    /// A tap that counts on from `seq`; `keys` says which frames are whole.
+    pub fn new(seq: u64, keys: Arc<KeyFrames>) -> Self {
+        Self { seq: AtomicU64::new(seq), keys, state: Mutex::default() }
     }
 
     /// The number of the newest frame: how many there have been.
@@ -49,14 +65,25 @@ impl Tap {
         self.lock().size
     }
 
+    /// The time from one frame to the next, where the stream says it.
+    pub fn interval(&self) -> Option<Duration> {
+        self.lock().interval
+    }
+
     /// Forgets what belongs to the pipeline before this one; the numbers go on.
     pub fn reset(&self) {
         *self.lock() = State::default();
+        self.keys.reset();
     }
 
-    /// Number and time of the frame with this presentation time, and the size of its full picture.
-    pub fn find(&self, pts: gst::ClockTime) -> Option<(Stamp, Size)> {
-        self.lock().stamps.iter().rev().find(|(of, ..)| *of == pts).map(|(_, stamp, size)| (*stamp, *size))
+    /// The watch over this camera's key frames.
+    pub fn keys(&self) -> &Arc<KeyFrames> {
+        &self.keys
+    }
+
+    /// The frame with this presentation time; none when it is older than those that are kept, or its key frame is missing.
+    pub fn find(&self, pts: gst::ClockTime) -> Option<Tapped> {
+        self.lock().stamps.iter().rev().find(|(of, _)| *of == pts).map(|(_, tapped)| *tapped)
     }
 
     /// Takes note of what an event says of the frames after it.
@@ -68,7 +95,9 @@ impl Tap {
                     .caps()
                     .structure(0)
                     .and_then(|caps| Some(Size::new(dimension(caps, "width")?, dimension(caps, "height")?)));
-                self.lock().size = size;
+                let mut state = self.lock();
+                state.size = size;
+                state.interval = caps.caps().structure(0).and_then(interval);
             }
             gst::EventView::Segment(segment) => {
                 let mut state = self.lock();
@@ -95,19 +124,30 @@ impl Tap {
             buffer.make_mut().set_pts(pts);
         }
         state.last_pts = Some(pts);
+        let quality = self.keys.judge(pts, buffer.flags().contains(gst::BufferFlags::CORRUPTED));
+        if quality == Quality::Corrupt {
+            return; // it goes on, but has no number, so that nobody takes it
+        }
         let age = since_base.zip(running).map_or(gst::ClockTime::ZERO, |(now, due)| now.saturating_sub(due));
         let stamp = stamp(self.seq.fetch_add(1, Ordering::Relaxed) + 1, age.into());
         if state.stamps.len() == KEPT {
             state.stamps.pop_front();
         }
         if let Some(size) = state.size {
-            state.stamps.push_back((pts, stamp, size));
+            state.stamps.push_back((pts, Tapped { stamp, size, is_damaged: quality == Quality::Damaged }));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+/// The time from one frame to the next by the caps' `framerate`.
+fn interval(caps: &gst::StructureRef) -> Option<Duration> {
+    let rate = caps.get::<gst::Fraction>("framerate").ok()?;
+    let fps = f64::from(rate.numer()) / f64::from(rate.denom());
+    (fps > 0.0).then(|| Duration::from_secs_f64(1.0 / fps))
 }
 
 /// The stamp of a frame that was captured `age` ago, on both clocks.

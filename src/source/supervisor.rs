@@ -4,6 +4,7 @@
 use super::{
     error::Fault,
     gst::thread_name,
+    outages::{Lost, Outages},
     outputs::SourceOutputs,
     pipeline::{PipelineEvent, PipelineRun, PipelineSpec},
     progress::{FrameTimes, Rate},
@@ -43,6 +44,7 @@ pub(super) struct Supervisor {
     number: u64,
     text: String,
     rate: Rate,
+    outages: Outages,
     reported: Instant,
 }
 
@@ -64,6 +66,7 @@ impl Supervisor {
             number: 0,
             text: String::new(),
             rate: Rate::default(),
+            outages: Outages::default(),
             reported: Instant::now(),
         }
     }
@@ -76,7 +79,7 @@ impl Supervisor {
             match self.signals.recv_timeout(TICK) {
                 Ok(Signal::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Ok(Signal::PipelineRun(number, PipelineEvent::Described(text))) if number == self.number => {
-                    tracing::info!(camera = %self.outputs.camera, pipeline = %text, "starting");
+                    tracing::debug!(camera = %self.outputs.camera, pipeline = %text, "starting");
                     self.text = text;
                     self.report();
                 }
@@ -92,6 +95,9 @@ impl Supervisor {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
             self.feed(Input::Tick(self.seen()));
+            if let Some(lost) = self.outages.due(Instant::now()) {
+                self.warn(lost);
+            }
             if self.reported.elapsed() >= REPORT {
                 self.report();
             }
@@ -100,7 +106,8 @@ impl Supervisor {
     }
 
     fn seen(&self) -> FrameTimes {
-        self.run.as_ref().map(|run| run.progress.seen()).unwrap_or_default()
+        let seen = self.run.as_ref().map(|run| run.progress.seen()).unwrap_or_default();
+        FrameTimes { nominal: self.spec.tap.interval(), data: self.spec.tap.keys().data_without_key(), ..seen }
     }
 
     /// Gives `input` to the state machine, takes its action, and tells everyone when the state has changed.
@@ -173,14 +180,43 @@ impl Supervisor {
         }
     }
 
-    fn log(&self, state: CameraState) {
+    fn log(&mut self, state: CameraState) {
+        let now = Instant::now();
+        match state {
+            CameraState::Running => {
+                let (camera, size) = (&self.outputs.camera, self.spec.tap.size().map(tracing::field::display));
+                match self.outages.is_back(now) {
+                    Some(lost) => tracing::info!(%camera, size, "running again after {:.1} s", lost.as_secs_f64()),
+                    None if self.state_machine.recoveries() > 0 => tracing::debug!(%camera, size, "running again"),
+                    None => tracing::info!(%camera, size, "running"),
+                }
+            }
+            CameraState::Stalled | CameraState::Retrying if self.state_machine.is_closing() => {
+                if let Some(lost) = self.outages.failed(now) {
+                    self.warn(lost);
+                }
+            }
+            _ => self.log_end(state),
+        }
+    }
+
+    /// The line of a camera that is lost.
+    fn warn(&self, lost: Lost) {
+        let (camera, error) = (&self.outputs.camera, self.state_machine.last_error().unwrap_or_default());
+        match lost.since.as_secs() / 60 {
+            0 => tracing::warn!(%camera, error, "no frames; it is tried again and again"),
+            minutes => {
+                let attempts = lost.failures;
+                tracing::warn!(%camera, error, attempts, "no frames for {minutes} min");
+            }
+        }
+    }
+
+    /// The line of a state that the camera does not leave by itself.
+    fn log_end(&self, state: CameraState) {
         let (camera, error) = (&self.outputs.camera, self.state_machine.last_error().unwrap_or_default());
         match state {
-            CameraState::Starting => {} // the pipeline is logged when it is known
-            CameraState::Running => {
-                tracing::info!(%camera, size = self.spec.tap.size().map(tracing::field::display), "running");
-            }
-            CameraState::Stalled | CameraState::Retrying => tracing::warn!(%camera, error, "{state}"),
+            CameraState::Starting | CameraState::Running | CameraState::Stalled | CameraState::Retrying => {}
             CameraState::Failed | CameraState::Stuck => tracing::error!(%camera, error, "{state}"),
             CameraState::Ended | CameraState::Disabled => tracing::info!(%camera, "{state}"),
         }
@@ -189,15 +225,19 @@ impl Supervisor {
     fn report(&mut self) {
         self.reported = Instant::now();
         let (state, frames, size) = (self.state_machine.state(), self.spec.tap.frames(), self.spec.tap.size());
+        let keys = self.spec.tap.keys();
         let fps = self.rate.look(self.reported, frames);
         self.outputs.status.send_modify(|status| {
             status.state = state;
+            status.stall_after = self.state_machine.stall_limit();
             status.fps = if state == CameraState::Running { fps } else { 0.0 };
             status.size = size.or(status.size);
             status.frames = frames;
             status.restarts = self.state_machine.restarts();
             status.recoveries = self.state_machine.recoveries();
-            status.last_error = self.state_machine.last_error().map(Into::into);
+            status.corrupt = keys.corrupt();
+            let waits_for = keys.waits_for().filter(|_| matches!(state, CameraState::Starting | CameraState::Running));
+            status.last_error = waits_for.or(self.state_machine.last_error()).map(Into::into);
             status.pipeline.clone_from(&self.text);
         });
     }

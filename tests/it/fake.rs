@@ -133,6 +133,7 @@ pub fn running() -> CameraStatus {
         fps: 15.0,
         size: Some(SIZE),
         frames: 1,
+        corrupt: 0,
         restarts: 0,
         recoveries: 0,
         last_error: None,
@@ -182,6 +183,7 @@ pub fn scene(camera: &CameraName, stamp: Stamp, detections: Vec<Detection>) -> S
         model: "fake-ssd".into(),
         detections,
         motion: sightd::frame::Motion::Unmeasured,
+        is_damaged: false,
         notes: Vec::new(),
     }
 }

@@ -10,24 +10,27 @@ use crate::source::{
     config::{Codec, Config, CsiOptions, Flip, Fps, WhiteBalance},
     devices::{Camera, Encoding},
     error::SourceError,
+    orientation::{self, Turn},
     uri::SourceUri,
 };
 use detector::geometry::Size;
 
 const NVMM: &str = "video/x-raw(memory:NVMM),format=NV12";
+/// Its pools of NVMM hold 4 buffers by default: fewer than the branches, and an encoder that reads ahead, keep.
+const INTO_NVMM: &str = "nvvidconv output-buffers=8";
 
 pub(super) fn pipeline(config: &Config, input: Size, camera: Option<&Camera>) -> Result<String, SourceError> {
     let scale = format!(
         "nvvidconv interpolation-method=1 ! video/x-raw,width={},height={},format=RGBA",
         input.width, input.height
     );
-    let encode = format!("nvvidconv ! video/x-raw(memory:NVMM),format=I420 ! nvjpegenc quality={JPEG_QUALITY}");
+    let encode = format!("{INTO_NVMM} ! video/x-raw(memory:NVMM),format=I420 ! nvjpegenc quality={JPEG_QUALITY}");
     Ok(format!("{} ! {}", head(config, camera)?, tail(config, &scale, &encode)))
 }
 
 /// From the source to pictures in NVMM; the way into it turns and cuts as well.
 fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError> {
-    let into_nvmm = |size| turn(config, size).map(|turn| turn.unwrap_or_else(|| format!("nvvidconv ! {NVMM}")));
+    let into_nvmm = |size| turn(config, size).map(|turn| turn.unwrap_or_else(|| format!("{INTO_NVMM} ! {NVMM}")));
     Ok(match &config.uri {
         SourceUri::Csi { sensor } => {
             let size = config.size.unwrap_or(CSI_SIZE);
@@ -35,7 +38,7 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
             turn(config, Some(size))?.map_or(source.clone(), |turn| format!("{source} ! {turn}"))
         }
         SourceUri::File { .. } => {
-            format!("{} ! {} ! {}", file(config).unwrap_or_default(), into_nvmm(None)?, pace(config))
+            format!("{} ! {} ! {}", file(config).unwrap_or_default(), squared(config)?, pace(config))
         }
         SourceUri::Usb(_) => match usb(config, camera)? {
             // The hardware JPEG decoders crash with the streams of some cameras.
@@ -45,10 +48,10 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
             UsbHead { text, encoding: Encoding::Raw, size } => format!("{text} ! {}", into_nvmm(size)?),
         },
         SourceUri::Rtsp(address) => {
-            format!("{} ! queue ! {} ! {}", rtsp(config, address), decoder(config.network.codec), into_nvmm(None)?)
+            format!("{} ! queue ! {} ! {}", rtsp(config, address), decoder(config.network.codec), squared(config)?)
         }
         SourceUri::Http(address) => {
-            format!("{} ! jpegdec ! video/x-raw,format=I420 ! {}", http(address), into_nvmm(None)?)
+            format!("{} ! jpegdec ! video/x-raw,format=I420 ! {}", http(config, address), into_nvmm(None)?)
         }
         // The CPU's elements make these, see `super::pipeline`.
         SourceUri::Auto | SourceUri::Images { .. } | SourceUri::Test { .. } | SourceUri::Gst { .. } => {
@@ -110,18 +113,22 @@ fn decoder(codec: Codec) -> &'static str {
     }
 }
 
+/// The way into NVMM for video whose size and pixels are known only when it comes: puts it upright, turns it, and makes its
+/// pixels square, for which [`square`](crate::source::square) sets the size.
+fn squared(config: &Config) -> Result<String, SourceError> {
+    if is_cropped(config.crop) {
+        turn(config, None)?; // says why not
+    }
+    let method = orientation::upright(config).then(config.flip.into()).flip_method();
+    let flip = if method == 0 { String::new() } else { format!(" flip-method={method}") };
+    Ok(format!("{INTO_NVMM} name=to-square{flip} ! capsfilter name=square caps={NVMM}"))
+}
+
 /// What turns and cuts pictures of `size` within NVMM, if that is asked for.
 fn turn(config: &Config, size: Option<Size>) -> Result<Option<String>, SourceError> {
-    let method = match config.flip {
-        Flip::None => 0,
-        Flip::Counterclockwise => 1,
-        Flip::Rotate180 => 2,
-        Flip::Clockwise => 3,
-        Flip::Horizontal => 4,
-        Flip::Vertical => 6,
-    };
+    let method = Turn::from(config.flip).flip_method();
     if !is_cropped(config.crop) {
-        return Ok((method != 0).then(|| format!("nvvidconv flip-method={method} ! {NVMM}")));
+        return Ok((method != 0).then(|| format!("{INTO_NVMM} flip-method={method} ! {NVMM}")));
     }
     let unfit = |reason| SourceError::Option { option: "crop", uri: config.uri.to_string(), reason };
     let Size { width, height } =
@@ -141,7 +148,7 @@ fn turn(config: &Config, size: Option<Size>) -> Result<Option<String>, SourceErr
         _ => (kept_width, kept_height),
     };
     Ok(Some(format!(
-        "nvvidconv flip-method={method} left={left} right={right} top={top} bottom={bottom} \
+        "{INTO_NVMM} flip-method={method} left={left} right={right} top={top} bottom={bottom} \
          ! {NVMM},width={width},height={height}"
     )))
 }

@@ -18,8 +18,6 @@ pub(super) const JPEG_QUALITY: u8 = 80;
 pub(super) const TEST_SIZE: Size = Size::new(640, 360);
 pub(super) const CSI_SIZE: Size = Size::new(1280, 720);
 pub(super) const RATE: &str = "30/1";
-/// How long a connection may take, in microseconds.
-const CONNECT_US: u32 = 2_000_000;
 
 /// The branches from the tee to the sinks.
 pub(super) fn tail(config: &Config, scale: &str, encode: &str) -> String {
@@ -55,21 +53,25 @@ pub(super) fn rtsp(config: &Config, address: &NetworkAddress) -> String {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
     };
+    // Over TCP nothing is lost or out of order: what is late comes in a burst, and all of it is wanted.
+    let drops = config.network.transport == Transport::Udp;
     format!(
-        "rtspsrc name=source location={} latency={} drop-on-latency=true protocols={transport} \
-         tcp-timeout={CONNECT_US} ! application/x-rtp,media=video",
+        "rtspsrc name=source location={} latency={} drop-on-latency={drops} protocols={transport} \
+         tcp-timeout={} ! application/x-rtp,media=video",
         quoted(&address.to_string()),
         config.network.latency_ms,
+        config.network.connect_timeout_ms.get().as_micros(),
     )
 }
 
 /// An MJPEG camera, up to its JPEG pictures.
-pub(super) fn http(address: &NetworkAddress) -> String {
+pub(super) fn http(config: &Config, address: &NetworkAddress) -> String {
     format!(
         "souphttpsrc name=source location={} is-live=true do-timestamp=true retries=0 timeout={} \
-         ! multipartdemux ! image/jpeg",
+         ! appsink name=body max-buffers=1 sync=false async=false \
+         appsrc name=parts is-live=true do-timestamp=true format=time caps=image/jpeg",
         quoted(&address.to_string()),
-        CONNECT_US / 1_000_000,
+        config.network.connect_timeout_ms.get().as_secs_f64().ceil(),
     )
 }
 

@@ -2,17 +2,19 @@
 
 use super::parts::{JPEG_QUALITY, RATE, TEST_SIZE, UsbHead, file, http, is_cropped, pace, rtsp, tail, usb};
 use crate::source::{
-    config::{Codec, Config, Flip, Fps},
+    config::{Codec, Config, Crop, Fps},
     counter,
     devices::{Camera, Encoding},
     error::SourceError,
+    orientation::{self, Turn},
     uri::{COUNTER, SourceUri},
 };
 use detector::geometry::Size;
 
 pub(super) fn pipeline(config: &Config, input: Size, camera: Option<&Camera>) -> Result<String, SourceError> {
     let encode = format!("videoconvert ! jpegenc quality={JPEG_QUALITY}");
-    Ok(format!("{}{} ! {}", head(config, camera)?, turn(config), tail(config, &scale(input), &encode)))
+    let (head, square, turn) = (head(config, camera)?, square(config), turn(config, orientation::upright(config)));
+    Ok(format!("{head}{square}{turn} ! {}", tail(config, &scale(input), &encode)))
 }
 
 /// The elements that make the model's input of any raw picture in the CPU's memory.
@@ -49,7 +51,7 @@ fn head(config: &Config, camera: Option<&Camera>) -> Result<String, SourceError>
             UsbHead { text, encoding: Encoding::Raw, .. } => text,
         },
         SourceUri::Rtsp(address) => format!("{} ! {}", rtsp(config, address), decoder(config.network.codec)),
-        SourceUri::Http(address) => format!("{} ! jpegdec", http(address)),
+        SourceUri::Http(address) => format!("{} ! jpegdec", http(config, address)),
         SourceUri::Gst { elements } => elements.clone(),
         // Only a Jetson has it; the text names the element that is missing then.
         SourceUri::Csi { sensor } => format!("nvarguscamerasrc name=source sensor-id={sensor}"),
@@ -75,21 +77,28 @@ fn decoder(codec: Codec) -> &'static str {
     }
 }
 
-fn turn(config: &Config) -> String {
-    let crop = if is_cropped(config.crop) {
-        let crop = config.crop;
-        format!(" ! videocrop left={} right={} top={} bottom={}", crop.left, crop.right, crop.top, crop.bottom)
-    } else {
-        String::new()
-    };
-    // Its older property `method` has no effect in GStreamer 1.22.
-    let flip = match config.flip {
-        Flip::None => "",
-        Flip::Clockwise => " ! videoflip video-direction=90r",
-        Flip::Rotate180 => " ! videoflip video-direction=180",
-        Flip::Counterclockwise => " ! videoflip video-direction=90l",
-        Flip::Horizontal => " ! videoflip video-direction=horiz",
-        Flip::Vertical => " ! videoflip video-direction=vert",
-    };
-    crop + flip
+/// Makes the pixels square, where a source may send others: pictures are looked at without their aspect ratio.
+fn square(config: &Config) -> &'static str {
+    match config.uri {
+        SourceUri::File { .. } | SourceUri::Rtsp(_) | SourceUri::Usb(_) | SourceUri::Gst { .. } => {
+            " ! videoscale add-borders=false ! video/x-raw,pixel-aspect-ratio=1/1"
+        }
+        _ => "",
+    }
+}
+
+/// Puts the picture upright, cuts it, and turns it as the user wants.
+fn turn(config: &Config, upright: Turn) -> String {
+    let wanted = Turn::from(config.flip);
+    if !is_cropped(config.crop) {
+        return flip(upright.then(wanted));
+    }
+    let (upright, wanted) = (flip(upright), flip(wanted));
+    let Crop { left, right, top, bottom } = config.crop;
+    format!("{upright} ! videocrop left={left} right={right} top={top} bottom={bottom}{wanted}")
+}
+
+/// The older property `method` of `videoflip` has no effect in GStreamer 1.22.
+fn flip(turn: Turn) -> String {
+    turn.video_direction().map_or_else(String::new, |direction| format!(" ! videoflip video-direction={direction}"))
 }

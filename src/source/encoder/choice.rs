@@ -85,7 +85,7 @@ impl Encoder {
     /// Brings a picture into the form and the memory that the encoder takes; costs nothing where it is in it.
     fn convert(self, memory: Memory, Size { width, height }: Size) -> String {
         let size = format!("width={width},height={height}");
-        let nvmm = format!("nvvidconv ! video/x-raw(memory:NVMM),format=NV12,{size}");
+        let nvmm = format!("nvvidconv output-buffers=8 ! video/x-raw(memory:NVMM),format=NV12,{size}");
         match (memory, self) {
             (Memory::Nvmm, Self::Nvidia) => nvmm,
             (Memory::System, Self::Nvidia) => format!("videoconvert ! video/x-raw,format=I420 ! {nvmm}"),

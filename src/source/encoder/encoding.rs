@@ -5,7 +5,7 @@ use crate::{
     frame::Stamp,
     source::{
         error::Fault,
-        gst::{in_words, lock, named, parse},
+        gst::{in_words, lock, named, parse, take_down},
     },
     video::{Codec, EncodedFrame, Kind},
 };
@@ -105,8 +105,11 @@ impl Encoding {
         self.last = time;
         under_way.push_back(UnderWay { time, stamp, since: Instant::now() });
         drop(under_way);
-        // Shared with the camera's other branches: only what describes the pixels is copied here.
+        // Shared with the camera's other branches: only what describes the pixels is copied here. The original must live as
+        // long as the copy: in NVMM the copy holds no more than a handle, and the pool would use the pixels again.
+        let original = buffer.clone();
         let about = buffer.make_mut();
+        gst::ParentBufferMeta::add(about, &original);
         about.set_pts(time);
         about.set_dts(None);
         let _ = self.source.push_buffer(buffer); // an error is on the bus
@@ -125,7 +128,7 @@ impl Encoding {
 
 impl Drop for Encoding {
     fn drop(&mut self) {
-        let _ = self.pipeline.set_state(gst::State::Null);
+        take_down(&self.pipeline);
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) use choice::{Encoder, Settings};
 
 use super::{
     gst::{lock, thread_name},
-    stamps::Tap,
+    stamps::{Tap, Tapped},
 };
 use crate::{
     camera::CameraName,
@@ -95,7 +95,7 @@ impl VideoBranch {
         let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             if let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps_owned())
-                && let Some((stamp, _)) = buffer.pts().and_then(|pts| self.tap.find(pts))
+                && let Some(Tapped { stamp, .. }) = buffer.pts().and_then(|pts| self.tap.find(pts))
             {
                 drop(sample); // else the buffer would be shared once more
                 self.take(RawFrame { stamp, buffer, caps });

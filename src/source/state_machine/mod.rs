@@ -33,7 +33,7 @@ use super::{
     progress::FrameTimes,
 };
 use crate::camera::CameraState;
-use rules::{ATTEMPTS, LEFT_BEHIND};
+use rules::{ATTEMPTS, INTERVALS, LEFT_BEHIND, MAX_STALL};
 use std::{
     mem,
     time::{Duration, Instant},
@@ -92,6 +92,9 @@ pub(super) struct CameraStateMachine {
     /// Whether a frame has ever come: what has worked once can work again.
     has_run: bool,
     last_error: Option<String>,
+    /// How long the stream may be silent, as far as it has shown; and whether this run has gone on after a frame.
+    learned_stall: Duration,
+    has_gone_on: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +132,8 @@ impl CameraStateMachine {
             in_fault: false,
             has_run: false,
             last_error: None,
+            learned_stall: Duration::ZERO,
+            has_gone_on: false,
         }
     }
 
@@ -155,6 +160,17 @@ impl CameraStateMachine {
         self.recoveries
     }
 
+    /// The time without a frame after which the camera counts as lost: at least what the configuration says, more for a
+    /// stream whose frames are far apart.
+    pub fn stall_limit(&self) -> Duration {
+        self.limits.stall.max(self.learned_stall)
+    }
+
+    /// Whether a pipeline is being taken down.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing { .. })
+    }
+
     /// The last fault in words.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
@@ -169,6 +185,7 @@ impl CameraStateMachine {
             }
             (Input::FirstFrame, Phase::Starting { .. }) => {
                 self.phase = Phase::Running { since: now };
+                self.has_gone_on = false;
                 self.failures = 0;
                 self.has_run = true;
                 self.recoveries += u64::from(mem::take(&mut self.in_fault));
@@ -188,17 +205,25 @@ impl CameraStateMachine {
         let limits = self.limits;
         match self.phase {
             Phase::Starting { since, contact: false } if limits.contact.is_some_and(|limit| now >= since + limit) => {
-                self.stalled(&format!("the camera does not answer within {:?}", now - since), now)
+                let limit = limits.contact.unwrap_or_default();
+                let text = format!("the camera does not answer within {limit:?} (network.connect_timeout_ms)");
+                self.stalled(&text, now)
             }
+            Phase::Starting { since, .. } | Phase::Running { since } if limits.waits_for_key(&seen, since, now) => None,
             Phase::Starting { since, .. } if now >= since + limits.first_frame => {
-                self.stalled(&format!("no frame came within {:?}", limits.first_frame), now)
+                self.stalled(&format!("no frame came within {:?}{}", limits.first_frame, limits.no_frame_hint), now)
             }
             Phase::Running { since } => {
                 let last = seen.last.unwrap_or(since).max(since);
                 let same = last.saturating_duration_since(seen.changed.unwrap_or(since).max(since));
                 self.dark_since = last;
-                if now >= last + limits.stall {
-                    self.stalled(&format!("no frame came for {:?}", limits.stall), now)
+                self.learn(seen);
+                let stall = self.stall_limit();
+                if now >= last + stall {
+                    if !self.has_gone_on {
+                        self.learned_stall = (stall * 2).min(MAX_STALL);
+                    }
+                    self.stalled(&format!("no frame came for {stall:?} (timeouts.stall_ms raises this limit)"), now)
                 } else if let Some(limit) = limits.frozen.filter(|limit| same >= *limit) {
                     self.stalled(&format!("the picture has not changed by one pixel for {limit:?}"), now)
                 } else {
@@ -220,6 +245,17 @@ impl CameraStateMachine {
             }
             _ => None,
         }
+    }
+
+    /// Takes note of how far apart this run's frames are. A stream that stalls after its first frame may just be slow: the
+    /// limit doubles with each such run, until a second frame comes.
+    fn learn(&mut self, seen: FrameTimes) {
+        let limit = |interval: Option<Duration>| (interval.unwrap_or_default() * INTERVALS).min(MAX_STALL);
+        if seen.interval.is_some() {
+            self.has_gone_on = true;
+            self.learned_stall = limit(seen.interval);
+        }
+        self.learned_stall = self.learned_stall.max(limit(seen.nominal));
     }
 
     fn stalled(&mut self, text: &str, now: Instant) -> Option<Action> {

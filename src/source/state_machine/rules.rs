@@ -1,7 +1,10 @@
 //! What a camera's state machine goes by: how long each thing may take, and what an end or a hanging driver means.
 
-use crate::source::uri::{AtEnd, SourceUri};
-use std::time::Duration;
+use crate::source::{
+    progress::FrameTimes,
+    uri::{AtEnd, SourceUri},
+};
+use std::time::{Duration, Instant};
 
 /// How long each thing may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,7 +13,12 @@ pub(in crate::source) struct Limits {
     pub contact: Option<Duration>,
     /// From the start of a run to its first frame.
     pub first_frame: Duration,
-    /// From one frame to the next.
+    /// From the last frame, or the start of a run, to the next, while coded data comes whose key frame is missing: some
+    /// decoders give nothing until they have it.
+    pub key_frame: Duration,
+    /// What may help where the camera answers, and no frame comes.
+    pub no_frame_hint: &'static str,
+    /// From one frame to the next; the stream may need more.
     pub stall: Duration,
     /// With the same pixels again and again.
     pub frozen: Option<Duration>,
@@ -31,6 +39,8 @@ impl Default for Limits {
         Self {
             contact: None,
             first_frame: Duration::from_secs(10),
+            key_frame: Duration::from_secs(60),
+            no_frame_hint: "",
             stall: Duration::from_secs(3),
             frozen: None,
             close: Duration::from_secs(3),
@@ -41,6 +51,20 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Whether a frame is late only because its key frame has not come yet, and there is time for that. Without frames
+    /// since `since`, data tells that the camera is there.
+    pub fn waits_for_key(&self, seen: &FrameTimes, since: Instant, now: Instant) -> bool {
+        let last = seen.last.unwrap_or(since).max(since);
+        seen.data.is_some_and(|data| data > last && now < data + self.stall) && now < last + self.key_frame
+    }
+}
+
+/// How many times the interval of its frames a stream may be silent.
+pub(super) const INTERVALS: u32 = 4;
+/// The longest time from one frame to the next that is learned from a stream.
+pub(super) const MAX_STALL: Duration = Duration::from_secs(60);
 
 /// How many pipelines may be left behind before the process must be replaced: each holds threads and memory.
 pub(super) const LEFT_BEHIND: u32 = 3;

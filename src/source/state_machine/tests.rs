@@ -39,7 +39,7 @@ impl Simulation {
 
     fn frame(&mut self, ms: u64) {
         let at = Some(self.start + Duration::from_millis(ms));
-        self.seen = FrameTimes { last: at, changed: at };
+        self.seen = FrameTimes { last: at, changed: at, ..self.seen };
     }
 }
 
@@ -191,4 +191,41 @@ fn argus_is_given_up_when_it_hangs_or_stays_dark_for_a_minute() {
         assert_eq!(camera.tick(now).1, Some(Action::Open));
     }
     assert_eq!(now, 60_000);
+}
+
+#[test]
+fn the_stall_limit_follows_the_stream() {
+    let mut camera = Simulation::camera();
+    camera.at(0, Input::FirstFrame);
+    assert_eq!(camera.state_machine.stall_limit(), Duration::from_secs(3));
+    camera.seen.nominal = Some(Duration::from_secs(2));
+    camera.tick(1);
+    assert_eq!(camera.state_machine.stall_limit(), Duration::from_secs(8), "four times what the caps say");
+    camera.seen.interval = Some(Duration::from_secs(5));
+    camera.tick(2);
+    assert_eq!(camera.state_machine.stall_limit(), Duration::from_secs(20), "four times what comes");
+    camera.seen.interval = Some(Duration::from_secs(50));
+    camera.tick(3);
+    assert_eq!(camera.state_machine.stall_limit(), Duration::from_secs(60), "at most");
+    (camera.seen.interval, camera.seen.nominal) = (Some(Duration::from_millis(40)), None);
+    camera.tick(4);
+    assert_eq!(camera.state_machine.stall_limit(), Duration::from_secs(3), "back to the configuration's");
+}
+
+#[test]
+fn a_camera_that_sends_a_frame_every_five_seconds_is_lost_once() {
+    let mut camera = Simulation::camera();
+    camera.at(0, Input::FirstFrame);
+    assert_eq!(camera.tick(2_999), (CameraState::Running, None));
+    assert_eq!(camera.tick(3_000), (CameraState::Stalled, Some(Action::Close)));
+    assert!(camera.state_machine.last_error().unwrap().contains("timeouts.stall_ms"));
+    camera.at(3_100, Input::Closed);
+    assert_eq!(camera.tick(4_000).1, Some(Action::Open));
+    camera.at(4_100, Input::FirstFrame);
+    assert_eq!(camera.tick(9_000), (CameraState::Running, None), "6 s now");
+    camera.seen.interval = Some(Duration::from_secs(5));
+    for second in (9..100).step_by(5) {
+        camera.frame(second * 1_000);
+        assert_eq!(camera.tick(second * 1_000 + 4_999), (CameraState::Running, None));
+    }
 }

@@ -9,6 +9,17 @@ use url::Url;
 pub struct NetworkAddress(Url);
 
 impl NetworkAddress {
+    /// The host, and the port that is named or usual for the scheme.
+    pub(in crate::source) fn host_and_port(&self) -> (&str, u16) {
+        let usual = match self.0.scheme() {
+            "http" => 80,
+            "https" => 443,
+            "rtsps" => 322,
+            _ => 554,
+        };
+        (self.0.host_str().unwrap_or_default(), self.0.port().unwrap_or(usual))
+    }
+
     /// The address without user and password: what is asked for, and what may be logged apart from its query.
     pub fn location(&self) -> String {
         let mut url = self.0.clone();

@@ -2,10 +2,13 @@
 
 use super::{
     address::NetworkAddress,
-    coding::decoded,
+    coding::{decoded, encoded},
     kinds::{AtEnd, Pace, SourceUri, TEST_PATTERNS, UsbDevice},
 };
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 use url::Url;
 
 /// Why a text is not a source.
@@ -23,6 +26,8 @@ enum Problem {
          test://, gst://, and is not `auto`"
     )]
     Scheme,
+    #[error("it has no scheme; write {0}")]
+    Bare(String),
     #[error("{0}")]
     Url(url::ParseError),
     #[error("a host is missing after ://")]
@@ -73,7 +78,7 @@ fn parse(text: &str) -> Result<SourceUri, Problem> {
             Ok(SourceUri::Gst { elements: elements.into() })
         };
     }
-    let (scheme, _) = text.split_once("://").ok_or(Problem::Scheme)?;
+    let Some((scheme, _)) = text.split_once("://") else { return Err(bare(text)) };
     let parsed = || Url::parse(text).map_err(Problem::Url);
     match scheme {
         "csi" => csi(&parsed()?),
@@ -84,6 +89,26 @@ fn parse(text: &str) -> Result<SourceUri, Problem> {
         "images" => images(&parsed()?),
         "test" => test(&parsed()?),
         _ => Err(Problem::Scheme),
+    }
+}
+
+/// The problem of a text without a scheme: how it is written, where it looks like a device or a file.
+fn bare(text: &str) -> Problem {
+    let path = Path::new(text);
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let is = |scheme: &str| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        Problem::Bare(format!("{scheme}://{}", encoded(&path)))
+    };
+    match extension.as_deref() {
+        _ if text.starts_with("/dev/") => Problem::Bare(format!("usb://{}", encoded(path))),
+        Some("jpg" | "jpeg" | "png" | "webp" | "bmp") => is("images"),
+        Some("mp4" | "m4v" | "mov" | "mkv" | "avi" | "webm" | "ts" | "mts" | "mpg" | "mpeg" | "gif" | "mjpeg") => {
+            is("file")
+        }
+        _ if path.is_dir() && !text.is_empty() => is("images"),
+        _ if path.is_file() => is("file"),
+        _ => Problem::Scheme,
     }
 }
 

@@ -49,6 +49,11 @@ fn mistakes_are_named() {
     for (text, part) in [
         ("", "csi://"),
         ("street.mp4", "file:///"),
+        ("street.mp4", "write file:///"),
+        ("clips/a b.mp4", "/clips/a%20b.mp4"),
+        ("front.JPG", "write images:///"),
+        ("/dev/video0", "write usb:///dev/video0"),
+        ("test://nonsense", "counter"),
         ("ftp://x/y", "rtsp://"),
         ("csi://front", "csi://0"),
         ("csi://12", "0 to 9"),

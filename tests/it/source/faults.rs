@@ -65,6 +65,15 @@ fn suffer((fault, after, at_least, text, state): (&str, u32, Duration, &str, Cam
 }
 
 #[test]
+fn a_stream_that_says_it_is_slow_is_waited_for() {
+    let mut bench = Bench::start("gst://videotestsrc is-live=true ! video/x-raw,framerate=1/5").unwrap();
+    bench.frame();
+    let status = bench.wait_until("learned", |status| status.stall_after == Duration::from_secs(20));
+    assert_eq!((status.state, status.restarts), (CameraState::Running, 0));
+    bench.stop();
+}
+
+#[test]
 fn a_change_of_size_is_no_fault() {
     let part = |width, height| {
         format!(

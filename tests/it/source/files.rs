@@ -12,6 +12,7 @@ use sightd::{
 use std::{
     fs,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -145,16 +146,56 @@ fn a_folder_of_pictures_of_any_size_plays() {
 fn what_can_never_work_is_said_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("empty.avi"), "").unwrap();
+    image::RgbImage::new(8, 8).save(folder.path().join("photo.jpg")).unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     for (uri, part) in [
         (format!("file://{}", at("nowhere.avi")), "nowhere.avi: No such file"),
         (format!("file://{}", at("empty.avi")), "is empty (0 bytes)"),
         (format!("file://{}", at("")), "is a folder"),
+        (format!("file://{}", at("photo.jpg")), "is a picture, not a video; write images://"),
         (format!("images://{}", at("")), "no .jpg"),
         (format!("images://{}", at("nowhere")), "No such file"),
     ] {
         let error = Bench::start(&uri).err().expect(&uri);
         assert!(error.is_config() && error.to_string().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_file_with_one_frame_plays_as_a_picture_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.avi");
+    video(&file, 1, "");
+    for (fps, at_least) in [(None, Duration::from_millis(900)), (Some(2.0), Duration::from_millis(400))] {
+        let mut config = Config::new(format!("file://{}?loop", file.display()).parse().unwrap());
+        config.fps = fps.map(|fps| Fps::try_from(fps).unwrap());
+        let mut bench = Bench::with(config).unwrap();
+        let mut last = bench.frame().stamp;
+        for _ in 0..4 {
+            let next = bench.frame().stamp;
+            let time = next.captured.duration_since(last.captured) / u32::try_from(next.seq - last.seq).unwrap();
+            assert!(time >= at_least, "{fps:?}: {time:?}");
+            last = next;
+        }
+        bench.stop();
+    }
+}
+
+#[test]
+fn a_file_without_video_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sound, text) = (folder.path().join("sound.wav"), folder.path().join("text.avi"));
+    let run = Command::new("gst-launch-1.0")
+        .args("-q audiotestsrc num-buffers=20 ! wavenc ! filesink".split(' '))
+        .arg(format!("location={}", sound.display()))
+        .status();
+    assert!(run.unwrap().success());
+    fs::write(&text, "this is no video at all\n".repeat(100)).unwrap();
+    for (file, part) in [(sound, "the file has no video"), (text, "the file is of no kind that GStreamer knows")] {
+        let bench = Bench::start(&format!("file://{}", file.display())).unwrap();
+        let error = bench.wait_for(CameraState::Failed).last_error.unwrap();
+        assert!(error.contains(part), "{error}");
+        bench.stop();
     }
 }
 

@@ -1,15 +1,19 @@
 //! Sources: real GStreamer pipelines, from a camera or file to the latest frames and the pictures.
 
+mod bursts;
 mod fake_elements;
 mod faults;
 mod files;
 mod gates;
 mod http;
 mod jetson;
+mod keyframes;
 mod listing;
 mod many;
+mod multipart;
 mod rtsp;
 mod scaler;
+mod shape;
 mod teardown;
 mod video;
 
@@ -101,9 +105,14 @@ impl Bench {
 
 /// A video of `frames` frames whose every frame differs, at 25 fps, made by GStreamer itself.
 fn video(path: &Path, frames: u32, more: &str) {
+    make(path, frames, "avimux", more);
+}
+
+/// As [`video`], put into a file by the element `mux`.
+fn make(path: &Path, frames: u32, mux: &str, more: &str) {
     let text = format!(
         "-q videotestsrc num-buffers={frames} pattern=ball \
-         ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! avimux name=mux ! filesink {more}"
+         ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! jpegenc ! {mux} name=mux ! filesink {more}"
     );
     let arguments = text.split_whitespace().flat_map(|word| match word {
         "filesink" => vec![word.to_owned(), format!("location={}", path.display())],

@@ -300,3 +300,69 @@ fn h264_plays_and_its_times_are_those_of_the_capture() {
     bench.stop();
     drop(server);
 }
+
+/// Passes a connection to `server` on, but each of its first answers only after `delay`.
+fn slow_proxy(server: u16, delay: Duration) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { return };
+            let (to_server, from_client) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || pass(from_client, to_server, Duration::ZERO));
+            thread::spawn(move || pass(upstream, client, delay));
+        }
+    });
+    port
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    let mut buffer = [0; 65_536];
+    let mut answers = 0;
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if answers < 4 {
+            thread::sleep(delay); // OPTIONS, DESCRIBE, SETUP, PLAY
+            answers += 1;
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+#[test]
+fn a_camera_that_answers_slowly_connects_within_its_time() {
+    let (server_port, delay) = (port(), Duration::from_secs(1));
+    let server = Server::start(server_port, Size::new(320, 240), "jpeg", &[]);
+    let proxy = slow_proxy(server_port, delay);
+    let mut config = Config::new(format!("rtsp://127.0.0.1:{proxy}/live").parse().unwrap());
+    let mut bench = Bench::with(config.clone()).unwrap();
+    bench.frame();
+    assert_eq!(bench.status().restarts, 0);
+    bench.stop();
+    config.network.connect_timeout_ms = 1_500.try_into().unwrap();
+    let hasty = Bench::with(config).unwrap();
+    let error = hasty.wait_until("too slow", |status| status.last_error.is_some()).last_error.unwrap();
+    assert_eq!(error, "the camera does not answer within 1.5s (network.connect_timeout_ms)");
+    hasty.stop();
+    drop(server);
+}
+
+#[test]
+fn what_is_wrong_with_an_address_is_said() {
+    let (port, nobody) = (port(), port());
+    let server = Server::start(port, Size::new(320, 240), "jpeg", &[]);
+    for (uri, part) in [
+        (format!("rtsp://127.0.0.1:{nobody}/live"), format!("127.0.0.1:{nobody} refuses the connection")),
+        (format!("http://127.0.0.1:{nobody}/live"), format!("127.0.0.1:{nobody} refuses the connection")),
+        (format!("rtsp://127.0.0.1:{port}/other"), "has no stream of this name".to_owned()),
+        ("rtsp://no..host/live".to_owned(), "the host no..host is unknown".to_owned()),
+    ] {
+        let bench = Bench::start(&uri).unwrap();
+        let error = bench.wait_until("failed", |status| status.last_error.is_some()).last_error.unwrap();
+        assert!(error.contains(&part), "{uri}: {error}");
+        bench.stop();
+    }
+    drop(server);
+}

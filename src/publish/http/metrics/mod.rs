@@ -120,7 +120,8 @@ impl Readings {
         let busy = frames_handle.flat_map(|frames_handle| {
             feeds.iter().map(|feed| sample(feed, "engine_busy", frames_handle.dropped(&feed.name)))
         });
-        failed.chain(busy).collect()
+        let corrupt = feeds.iter().map(|feed| sample(feed, "corrupt", feed.status.borrow().corrupt));
+        failed.chain(busy).chain(corrupt).collect()
     }
 
     fn engine(&self, page: &mut Page<'_>) -> fmt::Result {

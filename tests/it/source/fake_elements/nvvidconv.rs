@@ -7,6 +7,8 @@ use super::*;
 pub struct NvVidConv {
     #[property(get, set, name = "flip-method")]
     flip_method: Mutex<u32>,
+    #[property(get, set, name = "output-buffers")]
+    output_buffers: Mutex<u32>,
     #[property(get, set, name = "interpolation-method")]
     interpolation_method: Mutex<u32>,
     #[property(get, set)]
