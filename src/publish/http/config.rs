@@ -1,6 +1,6 @@
 //! The `[http]` section of the configuration.
 
-use super::TlsConfig;
+use crate::publish::http::server::tls::TlsConfig;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::{
@@ -64,7 +64,7 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
         let address = || text.parse::<IpAddr>().map(IpNet::from);
         text.parse().or_else(|_| address()).map_err(|_| {
             D::Error::custom(format!(
-                "{text:?} is no network: give an address or ADDRESS/BITS, for example \"192.168.1.0/24\""
+                "{text:?} is not a network: give an address or ADDRESS/BITS, for example \"192.168.1.0/24\""
             ))
         })
     };
@@ -84,7 +84,7 @@ mod tests {
     fn mistakes_name_the_way_out() {
         for (text, want) in [
             ("listen = \"8080\"", "\"8080\" is not an address to listen on: give IP:PORT"),
-            ("compat_allow = [\"home\"]", "\"home\" is no network: give an address or ADDRESS/BITS"),
+            ("compat_allow = [\"home\"]", "\"home\" is not a network: give an address or ADDRESS/BITS"),
             ("listne = \"127.0.0.1:1\"", "unknown field `listne`"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();

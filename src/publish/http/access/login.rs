@@ -1,7 +1,10 @@
 //! The login page: a token becomes a cookie.
 
-use super::{COOKIE, tokens::SESSION_SECONDS};
-use crate::publish::http::{Shared, error::ApiError, extract::in_time, listener::Peer};
+use super::{rules::COOKIE, tokens::SESSION_SECONDS};
+use crate::publish::http::{
+    server::{error::ApiError, extract::in_time, listener::Peer},
+    shared::Shared,
+};
 use axum::{
     Form,
     extract::{ConnectInfo, FromRequest, Query, Request, State},
@@ -17,7 +20,7 @@ const PAGE: &str = include_str!("../dashboard/login.html");
 const ANSWER: &str = "<!-- answer -->";
 
 /// The page, with a word on the last attempt if there was one.
-pub(in super::super) async fn form(Query(query): Query<HashMap<String, String>>) -> Html<String> {
+pub(crate) async fn form(Query(query): Query<HashMap<String, String>>) -> Html<String> {
     let answer = match query.get("answer").map(String::as_str) {
         Some("wrong") => "<p class=\"fault\" role=\"alert\">This is not a token of this daemon.</p>",
         Some("wait") => "<p class=\"fault\" role=\"alert\">Too many wrong tokens: wait a moment.</p>",
@@ -28,12 +31,12 @@ pub(in super::super) async fn form(Query(query): Query<HashMap<String, String>>)
 
 /// What the page sends.
 #[derive(Deserialize)]
-pub(in super::super) struct Login {
+pub(crate) struct Login {
     token: String,
 }
 
 /// Takes the token and gives the cookie.
-pub(in super::super) async fn log_in(
+pub(crate) async fn log_in(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
@@ -51,7 +54,7 @@ pub(in super::super) async fn log_in(
 }
 
 /// Takes the cookie back.
-pub(in super::super) async fn log_out(State(shared): State<Arc<Shared>>) -> Response {
+pub(crate) async fn log_out(State(shared): State<Arc<Shared>>) -> Response {
     set_cookie(&shared, "", 0, "/login")
 }
 

@@ -1,6 +1,6 @@
 //! Tokens: where they come from, how they are kept, how a presented one is compared.
 
-use super::super::Config;
+use crate::publish::http::config::Config;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 /// The shortest token: 16 characters of a random text cannot be guessed over a network.
 const SHORTEST: usize = 16;
 /// How long a login lasts.
-pub(super) const SESSION_SECONDS: i64 = 30 * 24 * 3600;
+pub(crate) const SESSION_SECONDS: i64 = 30 * 24 * 3600;
 
 /// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in super::super) enum Role {
-    /// See everything, and have pictures looked at.
+pub(crate) enum Role {
+    /// Read everything, and detect in pictures.
     Read,
     /// Also change things.
     Admin,
@@ -36,7 +36,7 @@ impl Role {
     }
 }
 
-/// Why a token cannot be had.
+/// Why a token cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// Its file cannot be read.
@@ -57,22 +57,22 @@ pub enum TokenError {
     },
     /// It is too short or has other characters than a header can carry.
     #[error(
-        "the token in {permit} is not usable: use at least {SHORTEST} visible ASCII characters \
+        "the token in {place} is not usable: use at least {SHORTEST} visible ASCII characters \
          (`openssl rand -hex 24` makes one), or sha256: and the 64 hex digits of its SHA-256"
     )]
     Unfit {
         /// The file or environment variable.
-        permit: String,
+        place: String,
     },
 }
 
 /// A token, of which only the SHA-256 is kept.
 #[derive(Clone)]
-pub(super) struct Token([u8; 32]);
+pub(crate) struct Token([u8; 32]);
 
 impl Token {
-    fn new(text: &str, permit: &str) -> Result<Self, TokenError> {
-        let unfit = || TokenError::Unfit { permit: permit.to_owned() };
+    fn new(text: &str, place: &str) -> Result<Self, TokenError> {
+        let unfit = || TokenError::Unfit { place: place.to_owned() };
         let text = text.trim();
         if let Some(hex) = text.strip_prefix("sha256:") {
             return from_hex(hex).map(Self).ok_or_else(unfit);
@@ -96,7 +96,7 @@ impl Token {
 
 /// All tokens there are.
 #[derive(Clone, Default)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     read: Option<Token>,
     admin: Option<Token>,
 }

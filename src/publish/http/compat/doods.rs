@@ -4,16 +4,19 @@
 //! without any filter gets everything: detector/regions.go of <https://github.com/snowzach/doods>, which it replaces.
 //! Addresses in `data` are never fetched.
 
-use super::CompatError;
+use super::error::CompatError;
 use crate::{
     detect_queue::Permit,
     publish::http::{
-        Shared, drawn,
-        error::{ApiError, Problem},
-        extract::Upgrade,
-        listener::Peer,
-        picture::{self, LARGEST_PICTURE},
-        stream,
+        cameras::drawn,
+        detect::picture::{self, LARGEST_PICTURE},
+        server::{
+            error::{ApiError, Problem},
+            extract::Upgrade,
+            listener::Peer,
+            websocket,
+        },
+        shared::Shared,
     },
 };
 use axum::{
@@ -39,17 +42,17 @@ use utoipa::ToSchema;
 /// The name of the only detector.
 const DETECTOR: &str = "default";
 /// The largest request: a picture in base64, and what is asked of it.
-pub(in super::super) const LARGEST_REQUEST: usize = LARGEST_PICTURE.div_ceil(3) * 4 + 64 * 1024;
+pub(crate) const LARGEST_REQUEST: usize = LARGEST_PICTURE.div_ceil(3) * 4 + 64 * 1024;
 /// Stands for every label that has no confidence of its own.
 const ANY: &str = "*";
 
-/// The least confidence by label, in percent; `*` for all others.
+/// The lowest confidence by label, in percent; `*` for all others.
 type Wanted = BTreeMap<String, f32>;
 
 /// What is asked.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"detector_name": "default", "data": "/9j/4AAQSkZJRg==", "detect": {"*": 50, "car": 60}}))]
-pub(in super::super) struct DoodsRequest {
+pub(crate) struct DoodsRequest {
     /// Comes back with the answer.
     #[serde(default)]
     id: Option<String>,
@@ -58,7 +61,7 @@ pub(in super::super) struct DoodsRequest {
     detector_name: Option<String>,
     /// The JPEG or PNG file, in base64.
     data: String,
-    /// The least confidence by label, in percent; `*` for all others. With neither this nor `regions`, all counts.
+    /// The lowest confidence by label, in percent; `*` for all others. With neither this nor `regions`, all counts.
     #[serde(default)]
     detect: Option<Wanted>,
     /// Parts of the picture with confidences of their own.
@@ -82,7 +85,7 @@ struct Region {
     left: f32,
     bottom: f32,
     right: f32,
-    /// The least confidence by label, in percent; `*` for all others.
+    /// The lowest confidence by label, in percent; `*` for all others.
     #[serde(default)]
     detect: Wanted,
     /// Whether the region must cover the whole box.
@@ -93,7 +96,7 @@ struct Region {
 /// What was seen, as DOODS2 says it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)] // in its schema, so that an answer of our own without detections is not also one of these
-pub(in super::super) struct DoodsAnswer {
+pub(crate) struct DoodsAnswer {
     /// The request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -124,7 +127,7 @@ struct DoodsDetection {
 
 /// All detectors.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Detectors {
+pub(crate) struct Detectors {
     detectors: Vec<Detector>,
 }
 
@@ -146,7 +149,7 @@ struct Detector {
         (status = 200, description = "The detectors", body = Detectors),
         (status = 503, description = "No model serves yet"),
     ))]
-pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<Detectors>, CompatError> {
+pub(crate) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<Detectors>, CompatError> {
     let engine = shared.engine()?;
     let labels = engine.labels.iter().skip(1).filter(|label| !label.is_empty()).cloned().collect();
     let detector = Detector {
@@ -161,11 +164,7 @@ pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<
 }
 
 /// `POST /detect` with a JSON body.
-pub(in super::super) async fn detect(
-    shared: &Shared,
-    caller: IpAddr,
-    body: Body,
-) -> Result<Json<DoodsAnswer>, CompatError> {
+pub(crate) async fn detect(shared: &Shared, caller: IpAddr, body: Body) -> Result<Json<DoodsAnswer>, CompatError> {
     let permit = picture::acquire_permit(shared, caller)?;
     let request = parse(&picture::read(body, LARGEST_REQUEST).await?)?;
     Ok(Json(answer(permit, request).await?))
@@ -178,7 +177,7 @@ pub(in super::super) async fn detect(
         (status = 101, description = "The answers, as WebSocket messages", body = DoodsAnswer),
         (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn websocket(
+pub(crate) async fn websocket(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     Upgrade(upgrade): Upgrade,
@@ -188,7 +187,7 @@ pub(super) async fn websocket(
 }
 
 async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {
-    let mut ping = tokio::time::interval(stream::PING_EVERY);
+    let mut ping = tokio::time::interval(websocket::PING_EVERY);
     loop {
         let message = tokio::select! {
             received = socket.recv() => match received {
@@ -198,9 +197,9 @@ async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
             _ = ping.tick() => Message::Ping(Bytes::new()),
-            () = shared.stop.cancelled() => return stream::say_goodbye(socket).await,
+            () = shared.stop.cancelled() => return websocket::say_goodbye(socket).await,
         };
-        if stream::send(&mut socket, message).await == stream::Alive::No {
+        if websocket::send(&mut socket, message).await == websocket::Alive::No {
             return;
         }
     }
@@ -230,7 +229,7 @@ async fn answer(permit: Permit, request: DoodsRequest) -> Result<DoodsAnswer, Ap
     let DoodsRequest { id, detector_name, data, detect, regions, image, preprocess } = request;
     check_detector(detector_name.as_deref())?;
     if preprocess.is_some_and(|steps| !steps.is_empty()) {
-        return Err(ApiError::BadRequest("preprocess: pictures are looked at as they come; leave it out".into()));
+        return Err(ApiError::BadRequest("preprocess is not supported: leave it out".into()));
     }
     let (detect, regions) = (detect.unwrap_or_default(), regions.unwrap_or_default());
     let bytes = Bytes::from(STANDARD.decode(data.trim()).map_err(|why| {

@@ -1,0 +1,55 @@
+//! The middleware that lets requests through.
+
+use super::rules::{FORM_KEY, OPEN};
+use super::tokens::Role;
+use crate::publish::http::{
+    server::{error::ApiError, listener::Peer},
+    shared::Shared,
+};
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+/// Lets a request through if its sender may send it. Handlers find the sender's role in the request.
+pub(crate) async fn guard(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let access = &shared.access;
+    let path = request.uri().path();
+    let allowed = access.origins.check(request.method(), request.uri(), request.headers()).and_then(|()| {
+        if OPEN.contains(&path) || request.method() == axum::http::Method::OPTIONS {
+            return Ok(None);
+        }
+        match access.role(request.headers(), peer)? {
+            Some(role) => Ok(Some(role)),
+            None if access.opens(path, peer) => Ok(Some(Role::Read)),
+            None if path.starts_with(FORM_KEY) => Ok(None),
+            None => Err(ApiError::NoToken),
+        }
+    });
+    match allowed {
+        Ok(role) => {
+            if let Some(role) = role {
+                request.extensions_mut().insert(role);
+            }
+            next.run(request).await
+        }
+        Err(ApiError::NoToken) if wants_page(request.headers()) => {
+            axum::response::Redirect::to("/login").into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Whether a person's browser asks for a page.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
