@@ -160,6 +160,45 @@ async fn a_login_gives_a_cookie_until_logout() {
     assert_eq!(changed.status(), 403);
     let goodbye = client().post(daemon.url("/logout")).header("cookie", cookie).send().await.unwrap();
     assert!(goodbye.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    let after = client().get(daemon.url("/detections")).header("cookie", cookie).send().await.unwrap();
+    assert_eq!(after.status(), 401, "the session has ended, whoever still holds the cookie");
+    daemon.stop().await;
+}
+
+/// What the token file holds gives no cookie, and sessions end with the process that opened them.
+#[tokio::test]
+async fn no_cookie_can_be_made_from_the_token_file() {
+    let daemon = guarded().await;
+    let log_in = |token: &'static str| client().post(daemon.url("/login")).form(&[("token", token)]).send();
+    let welcome = log_in(READ).await.unwrap();
+    let cookie = welcome.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let id = cookie.split_once('=').unwrap().1;
+    assert_eq!(id.len(), 43, "32 random bytes in base64: {id}");
+    let again = log_in(READ).await.unwrap();
+    assert!(!again.headers()["set-cookie"].to_str().unwrap().contains(id), "each login has a session of its own");
+    let status = async |daemon: &Daemon| {
+        client().get(daemon.url("/detections")).header("cookie", &cookie).send().await.unwrap().status()
+    };
+    assert_eq!(status(&daemon).await, 200);
+    let restarted = guarded().await;
+    assert_eq!(status(&restarted).await, 401, "the same tokens, another process");
+    restarted.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_counts_before_a_cookie() {
+    let daemon = guarded().await;
+    let welcome = client().post(daemon.url("/login")).form(&[("token", READ)]).send().await.unwrap();
+    let cookie = welcome.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let role = async |token: &str| {
+        let request = client().get(daemon.url("/session")).header("cookie", &cookie).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap()["role"].clone())
+    };
+    assert_eq!(role(ADMIN).await, (200, "admin".into()));
+    assert_eq!(role(READ).await, (200, "read".into()));
+    assert_eq!(role("wrong-token-0123456789").await.0, 401);
     daemon.stop().await;
 }
 

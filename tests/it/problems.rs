@@ -112,6 +112,9 @@ async fn a_snapshot_that_the_client_holds_is_not_sent_again() {
     };
     let first = get(None).await;
     assert_eq!(first.status(), 200);
+    let disposition = first.headers()["content-disposition"].to_str().unwrap();
+    let name = disposition.strip_prefix("inline; filename=\"front-20").and_then(|rest| rest.strip_suffix("Z.jpg\""));
+    assert!(name.is_some_and(|time| time.len() == "26-01-02T03-04-05-678".len()), "{disposition}");
     let tag = first.headers()["etag"].to_str().unwrap().to_owned();
     for held in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".into()] {
         let again = get(Some(&held)).await;

@@ -34,6 +34,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Answers up to this many bytes are sent as they are: they fit into one packet.
 const WORTH_COMPRESSING: u64 = 1024;
+/// Who may embed an answer (Fetch standard).
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The description of the API, as `/openapi.json` gives it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -95,6 +97,8 @@ fn api_routes() -> OpenApiRouter<Arc<Shared>> {
 pub(super) fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
     let Described { routes, compatible, description } = described();
     let metrics = shared.http_metrics.clone();
+    // Pages elsewhere embed pictures only where the configuration names some.
+    let embedding = if origins.is_empty() { "same-origin" } else { "cross-origin" };
     let description: axum::body::Bytes = description.to_json().expect("the description has only plain values").into();
     let json = [(header::CONTENT_TYPE, "application/json")];
     routes
@@ -110,6 +114,7 @@ pub(super) fn router(shared: Arc<Shared>, origins: Vec<HeaderValue>) -> Router {
         .layer(option_layer(cors(origins)))
         .with_state(shared)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(fixed_header(CROSS_ORIGIN_RESOURCE_POLICY, embedding))
         .layer(fixed_header(header::CONTENT_SECURITY_POLICY, dashboard::CONTENT_SECURITY_POLICY))
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed_header(header::REFERRER_POLICY, "same-origin"))

@@ -3,7 +3,7 @@
 use crate::publish::http::{
     api::Api,
     routes::router,
-    server::{connections, http_metrics::HttpMetrics, listener::Listener},
+    server::{connections, http_metrics::HttpMetrics, limits::Limits, listener::Listener},
     shared::Shared,
     status::metrics,
 };
@@ -21,7 +21,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
     let Api { state, detect_queue, control, frames_handle, log_buffer, access, certificate, origins } = api;
     let http_metrics = HttpMetrics::default();
-    let metrics = metrics::registry(state.clone(), frames_handle, &http_metrics);
+    let limits = Limits::default();
+    let metrics = metrics::registry(state.clone(), frames_handle, &http_metrics, &limits);
     let started = Instant::now();
     let shared = Arc::new(Shared {
         state,
@@ -29,6 +30,7 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
         control,
         metrics,
         http_metrics,
+        limits,
         log_buffer,
         access,
         stop: stop.clone(),

@@ -6,7 +6,7 @@ use crate::{
     publish::http::{
         access::rules::Access,
         admin::control::{Control, Refused},
-        server::{error::ApiError, http_metrics::HttpMetrics},
+        server::{error::ApiError, http_metrics::HttpMetrics, limits::Limits},
     },
     state::{CameraFeed, DaemonState},
 };
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub control: Option<Arc<dyn Control>>,
     pub metrics: Registry,
     pub http_metrics: HttpMetrics,
+    pub limits: Limits,
     pub log_buffer: Arc<LogBuffer>,
     pub access: Access,
     pub stop: CancellationToken,

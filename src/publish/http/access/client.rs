@@ -1,16 +1,18 @@
 //! Who sends a request, as handlers take it from there.
 
-use super::{rules::Access, tokens::Role};
-use crate::{
-    detect_queue::QueueError,
-    publish::http::server::{error::ApiError, listener::Peer},
+use super::{forms::FormPermit, rules::Access, tokens::Role};
+use crate::publish::http::{
+    server::{error::ApiError, extract::UPLOAD_TIMEOUT, listener::Peer},
+    shared::Shared,
 };
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::request::Parts,
 };
-use std::net::IpAddr;
-use tokio::sync::SemaphorePermit;
+use std::{net::IpAddr, time::Duration};
+
+/// How long the form of a client may take to arrive that has not shown a token.
+const UNKNOWN_UPLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who uses a compatible interface: someone with a role, or someone whose token is still to be read from the form.
 #[derive(Debug)]
@@ -25,12 +27,17 @@ impl Client {
         self.peer
     }
 
-    /// A turn to have its form read, which those who have shown a token need not wait for.
-    pub fn acquire_permit<'a>(&self, access: &'a Access) -> Result<Option<SemaphorePermit<'a>>, ApiError> {
+    /// A permit to have its form read, which those who have shown a token do not need.
+    pub fn form_permit<'a>(&self, shared: &'a Shared) -> Result<Option<FormPermit<'a>>, ApiError> {
         if self.role.is_some() {
             return Ok(None);
         }
-        Ok(Some(access.forms.try_acquire().map_err(|_| QueueError::Full)?))
+        Ok(Some(shared.access.forms.acquire(self.peer, &shared.limits).ok_or(ApiError::Occupied)?))
+    }
+
+    /// How long its form may take to arrive.
+    pub fn form_timeout(&self) -> Duration {
+        if self.role.is_some() { UPLOAD_TIMEOUT } else { UNKNOWN_UPLOAD_TIMEOUT }
     }
 
     /// Refuses a client that has shown no token and has none in the form either.

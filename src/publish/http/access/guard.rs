@@ -8,7 +8,7 @@ use crate::publish::http::{
 };
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -23,17 +23,19 @@ pub(crate) async fn guard(
 ) -> Response {
     let access = &shared.access;
     let path = request.uri().path();
-    let allowed = access.origins.check(request.method(), request.uri(), request.headers()).and_then(|()| {
-        if OPEN.contains(&path) || request.method() == axum::http::Method::OPTIONS {
-            return Ok(None);
-        }
-        match access.role(request.headers(), peer)? {
-            Some(role) => Ok(Some(role)),
-            None if access.opens(path, peer) => Ok(Some(Role::Read)),
-            None if path.starts_with(FORM_KEY) => Ok(None),
-            None => Err(ApiError::NoToken),
-        }
-    });
+    let allowed = one_host(&request)
+        .and_then(|()| access.origins.check(request.method(), request.uri(), request.headers()))
+        .and_then(|()| {
+            if OPEN.contains(&path) || request.method() == axum::http::Method::OPTIONS {
+                return Ok(None);
+            }
+            match access.role(request.headers(), peer)? {
+                Some(role) => Ok(Some(role)),
+                None if access.opens(path, peer) => Ok(Some(Role::Read)),
+                None if path.starts_with(FORM_KEY) => Ok(None),
+                None => Err(ApiError::NoToken),
+            }
+        });
     match allowed {
         Ok(role) => {
             if let Some(role) = role {
@@ -45,6 +47,17 @@ pub(crate) async fn guard(
             axum::response::Redirect::to("/login").into_response()
         }
         Err(error) => error.into_response(),
+    }
+}
+
+/// Refuses requests whose Host header is missing or stands twice (RFC 9112, 3.2): two readers may not take them for
+/// requests to different hosts.
+fn one_host(request: &Request) -> Result<(), ApiError> {
+    match request.headers().get_all(header::HOST).iter().count() {
+        1 => Ok(()),
+        0 if request.version() < Version::HTTP_11 => Ok(()),
+        0 => Err(ApiError::BadRequest("the request has no Host header".into())),
+        _ => Err(ApiError::BadRequest("the request has more than one Host header".into())),
     }
 }
 

@@ -5,9 +5,11 @@
 //! may read. With a token, each request carries it as `Authorization: Bearer TOKEN`, or the cookie of the login page.
 
 pub(super) mod client;
+mod forms;
 pub(super) mod guard;
 pub(super) mod login;
 mod origin;
 pub(super) mod rules;
+mod sessions;
 mod throttle;
 pub(super) mod tokens;

@@ -3,12 +3,12 @@
 use super::origin::Origins;
 use super::throttle::Throttle;
 use super::tokens::{Role, Tokens};
+use super::{forms::Forms, sessions::Sessions};
 use crate::publish::http::{config::Config, server::error::ApiError, setup::SetupError};
 use axum::http::{HeaderMap, header};
+use cookie::Cookie;
 use ipnet::IpNet;
-use jiff::Timestamp;
 use std::{net::IpAddr, time::Instant};
-use tokio::sync::Semaphore;
 
 /// Paths that answer without a token: whether the daemon lives, and what the login page needs.
 pub(super) const OPEN: &[&str] = &["/healthz", "/readyz", "/login", "/assets/style.css", "/assets/icon.svg"];
@@ -16,8 +16,6 @@ pub(super) const OPEN: &[&str] = &["/healthz", "/readyz", "/login", "/assets/sty
 pub(super) const FORM_KEY: &str = "/v1/vision/";
 /// The compatible interfaces, which `http.compat_allow` opens.
 const COMPATIBLE: &[&str] = &["/v1/", "/detect", "/detectors"];
-/// How many forms of clients that have not shown a token are read at a time.
-const FORMS_IN_LINE: usize = 4;
 /// DOODS2's header for the token.
 const DOODS_KEY: &str = "doods-auth-key";
 /// Headers by which a proxy says that it asks for somebody else.
@@ -34,7 +32,8 @@ pub(crate) struct Access {
     pub(super) origins: Origins,
     throttle: Throttle,
     compat_allow: Vec<IpNet>,
-    pub(super) forms: Semaphore,
+    pub(super) forms: Forms,
+    pub(super) sessions: Sessions,
 }
 
 impl Access {
@@ -57,19 +56,21 @@ impl Access {
             origins: Origins::new(config),
             throttle: Throttle::default(),
             compat_allow: config.compat_allow.clone(),
-            forms: Semaphore::new(FORMS_IN_LINE),
+            forms: Forms::default(),
+            sessions: Sessions::default(),
         })
     }
 
-    /// What the sender of a request may do; none if it has shown no token and needs one.
+    /// What the sender of a request may do; none if it has shown no token and needs one. A token counts before a
+    /// session: who sends both means the token.
     pub(super) fn role(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Option<Role>, ApiError> {
-        if let Some(session) = cookie(headers)
-            && let Some(role) = self.tokens.session_role(session, Timestamp::now().as_second())
-        {
-            return Ok(Some(role));
-        }
         if let Some(token) = bearer(headers) {
             return self.present(token, peer).map(Some);
+        }
+        if let Some(session) = cookie(headers)
+            && let Some(role) = self.sessions.role(&session, Instant::now())
+        {
+            return Ok(Some(role));
         }
         if !self.anonymous {
             return Ok(None);
@@ -108,9 +109,10 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The session in the cookies, valid or not.
-pub(crate) fn cookie(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn cookie(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
+    cookies.find(|cookie| cookie.name() == COOKIE).map(|cookie| cookie.value().to_owned())
 }
 
 /// Whether a request comes straight from this machine: its peer is a loopback address, and no proxy forwarded it.
@@ -156,9 +158,9 @@ mod tests {
     #[test]
     fn the_session_is_found_among_cookies() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "a=1; sightd-session=read.1.2; b=3".parse().unwrap());
-        assert_eq!(cookie(&headers), Some("read.1.2"));
-        headers.insert(header::COOKIE, "not-sightd-session=read.1.2".parse().unwrap());
-        assert_eq!(cookie(&headers), None);
+        headers.insert(header::COOKIE, "a=1; sightd-session=abc_-1; b=3".parse().unwrap());
+        assert_eq!(cookie(&headers).as_deref(), Some("abc_-1"));
+        headers.insert(header::COOKIE, "not-sightd-session=abc".parse().unwrap());
+        assert_eq!(cookie(&headers).as_deref(), None);
     }
 }

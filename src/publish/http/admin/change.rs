@@ -12,7 +12,7 @@ use crate::publish::http::{
 };
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -74,7 +74,9 @@ pub(crate) async fn change_camera(
     Body(change): Body<CameraChange>,
 ) -> Result<Json<CameraSettings>, ApiError> {
     shared.camera(&name)?;
-    Ok(Json(shared.control()?.change_camera(name, change).await?))
+    let mut settings = shared.control()?.change_camera(name, change).await?;
+    shorten(&mut settings.detection);
+    Ok(Json(settings))
 }
 
 /// Reads the configuration again, as SIGHUP does, and says what is applied and what waits for a restart.
@@ -96,5 +98,39 @@ pub(crate) async fn reload(_: Admin, State(shared): State<Arc<Shared>>) -> Resul
 #[utoipa::path(get, path = "/config", tag = "status",
     responses((status = 200, description = "The configuration's tables", body = Object)))]
 pub(crate) async fn config(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(shared.control()?.config()))
+    let mut config = shared.control()?.config();
+    shorten(&mut config);
+    Ok(Json(config))
+}
+
+/// Writes numbers that were read with single precision as they were written: 0.6, not 0.6000000238418579.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let single = number.as_f64().filter(|_| number.is_f64()).map(|double| (double, double as f32));
+            let same = single.filter(|(double, single)| f64::from(*single) == *double);
+            let short = same.and_then(|(_, single)| single.to_string().parse().ok());
+            if let Some(short) = short.and_then(Number::from_f64) {
+                *number = short;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(members) => members.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_written_as_they_were_meant() {
+        let mut value = json!({"score": 0.6_f32, "list": [0.1_f32, 2, 1.5], "double": 0.1234567890123});
+        assert_eq!(value["score"].to_string(), "0.6000000238418579");
+        shorten(&mut value);
+        let texts = ["score", "list", "double"].map(|name| value[name].to_string());
+        assert_eq!(texts, ["0.6", "[0.1,2,1.5]", "0.1234567890123"]);
+    }
 }

@@ -7,8 +7,8 @@ use crate::publish::http::{
     description::File,
     server::{
         error::ApiError,
-        extract::{Part, Upgrade},
-        websocket,
+        extract::Part,
+        websocket::{End, Source, Upgrade},
     },
     shared::Shared,
 };
@@ -41,7 +41,7 @@ const HEADER_BYTES: usize = 16;
 pub(crate) async fn mjpeg(State(shared): State<Arc<Shared>>, Part(name): Part<String>) -> Result<Response, ApiError> {
     let viewer = LiveViewer::new(shared.camera(&name)?.as_ref(), &shared.stop);
     let parts = stream::unfold(viewer, async |mut viewer| {
-        let picture = viewer.next().await?;
+        let picture = viewer.picture().await?;
         Some((stream::iter(mjpeg_part(&picture).map(Ok::<_, Infallible>)), viewer))
     });
     let headers = [
@@ -78,26 +78,16 @@ fn mjpeg_part(picture: &Picture) -> [Bytes; 3] {
 pub(crate) async fn live(
     State(shared): State<Arc<Shared>>,
     Part(name): Part<String>,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let mut viewer = LiveViewer::new(shared.camera(&name)?.as_ref(), &shared.stop);
-    Ok(websocket::one_way(upgrade).on_upgrade(async move |mut socket| {
-        let mut ping = tokio::time::interval(websocket::PING_EVERY);
-        loop {
-            let message = tokio::select! {
-                picture = viewer.next() => picture.map(|picture| Message::Binary(binary_message(&picture))),
-                _ = ping.tick() => Some(Message::Ping(Bytes::new())),
-                alive = websocket::heard(&mut socket) => match alive {
-                    websocket::Alive::Yes => continue,
-                    websocket::Alive::No => return,
-                },
-            };
-            let Some(message) = message else { return websocket::say_goodbye(socket).await };
-            if websocket::send(&mut socket, message).await == websocket::Alive::No {
-                return;
-            }
-        }
-    }))
+    Ok(upgrade.stream(LiveViewer::new(shared.camera(&name)?.as_ref(), &shared.stop)))
+}
+
+impl Source for LiveViewer {
+    async fn next(&mut self) -> Result<Vec<Message>, End> {
+        let picture = self.picture().await.ok_or(End::Stop)?;
+        Ok(vec![Message::Binary(binary_message(&picture))])
+    }
 }
 
 fn binary_message(picture: &Picture) -> Bytes {
@@ -121,7 +111,7 @@ impl LiveViewer {
     }
 
     /// The next picture; `None` when there will be no more.
-    async fn next(&mut self) -> Option<Arc<Picture>> {
+    async fn picture(&mut self) -> Option<Arc<Picture>> {
         tokio::select! {
             picture = self.viewer.next() => Some(picture),
             () = closed(&mut self.status) => None,

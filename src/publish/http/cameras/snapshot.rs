@@ -11,6 +11,7 @@ use crate::publish::http::{
     shared::Shared,
 };
 use crate::{
+    camera::CameraName,
     frame::Picture,
     pictures::Viewer,
     state::{CameraFeed, PublishedScene},
@@ -21,6 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use detector::photo::{Format, Orientation};
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -91,6 +93,7 @@ pub(crate) async fn snapshot(
     let headers = [
         (header::CACHE_CONTROL, "no-cache".to_owned()),
         (header::ETAG, tag.clone()),
+        (header::CONTENT_DISPOSITION, format!("inline; filename=\"{}\"", file_name(&feed.name, stamp.captured_at))),
         (X_SEQ, stamp.seq.to_string()),
         (X_CAPTURED_AT, stamp.captured_at.to_string()),
     ];
@@ -105,6 +108,12 @@ pub(crate) async fn snapshot(
         }
     };
     Ok((headers, [(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+}
+
+/// The name under which a browser saves the picture: camera and capture time, without the colons that some file systems
+/// refuse.
+fn file_name(camera: &CameraName, captured_at: Timestamp) -> String {
+    format!("{camera}-{}.jpg", captured_at.strftime("%Y-%m-%dT%H-%M-%S-%3fZ"))
 }
 
 /// The next picture whose frame has a scene, and that scene. Never returns while there is none.

@@ -10,8 +10,8 @@ use crate::publish::http::{
     },
     server::{
         error::ApiError,
-        extract::{Part, Upgrade},
-        websocket,
+        extract::Part,
+        websocket::{End, Source, Upgrade},
     },
     shared::Shared,
 };
@@ -22,10 +22,7 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{
-        State,
-        ws::{Message, close_code},
-    },
+    extract::{State, ws::Message},
     response::Response,
 };
 use prometheus_client::metrics::counter::Counter;
@@ -74,51 +71,24 @@ pub(crate) enum VideoMessage {
 pub(crate) async fn video(
     State(shared): State<Arc<Shared>>,
     Part(name): Part<String>,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let feed = shared.camera(&name)?;
     if let Offer::None(why) = feed.video.offer() {
         return Err(ApiError::NoVideo { camera: name, why });
     }
-    let mut viewer = VideoViewer::new(&feed, &shared);
-    Ok(websocket::one_way(upgrade).on_upgrade(async move |mut socket| {
-        let mut ping = tokio::time::interval(websocket::PING_EVERY);
-        loop {
-            let messages = tokio::select! {
-                messages = viewer.next() => messages,
-                _ = ping.tick() => Ok(vec![Message::Ping(Bytes::new())]),
-                alive = websocket::heard(&mut socket) => match alive {
-                    websocket::Alive::Yes => continue,
-                    websocket::Alive::No => return,
-                },
-            };
-            match messages {
-                Ok(messages) => {
-                    for message in messages {
-                        if websocket::send(&mut socket, message).await == websocket::Alive::No {
-                            return;
-                        }
-                    }
-                }
-                Err(End::Stop) => return websocket::say_goodbye(socket).await,
-                Err(End::Failure(why)) => return websocket::close(socket, close_code::ERROR, &why).await,
-            }
-        }
-    }))
-}
-
-/// Why there is no more video.
-#[derive(Debug)]
-enum End {
-    /// The camera has been taken away, or the daemon stops.
-    Stop,
-    /// The encoder has failed, in words.
-    Failure(String),
+    Ok(upgrade.stream(VideoViewer::new(&feed, &shared)))
 }
 
 impl From<BadCodec> for End {
     fn from(bad: BadCodec) -> Self {
         Self::Failure(bad.to_string())
+    }
+}
+
+impl Source for VideoViewer {
+    async fn next(&mut self) -> Result<Vec<Message>, End> {
+        self.messages().await
     }
 }
 
@@ -144,7 +114,7 @@ impl VideoViewer {
     }
 
     /// The messages for the next frame.
-    async fn next(&mut self) -> Result<Vec<Message>, End> {
+    async fn messages(&mut self) -> Result<Vec<Message>, End> {
         let Next { frame, lost } = tokio::select! {
             next = self.viewer.next() => next.map_err(End::Failure)?,
             () = live::closed(&mut self.status) => return Err(End::Stop),

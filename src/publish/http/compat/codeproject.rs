@@ -7,7 +7,7 @@
 use super::error::CompatError;
 use crate::publish::http::{
     access::client::Client,
-    detect::picture::{self, LARGEST_PICTURE},
+    detect::picture::{self, Held, LARGEST_PICTURE},
     server::{error::ApiError, extract::Part},
     shared::Shared,
 };
@@ -182,6 +182,8 @@ struct Form {
     image: Option<Bytes>,
     min_confidence: Option<Fraction>,
     api_key: Option<String>,
+    /// Keeps the share of memory that the form takes.
+    memory: Held,
 }
 
 /// Detects in a picture, as CodeProject.AI does.
@@ -265,14 +267,15 @@ async fn answer(
     model: Option<&str>,
 ) -> Result<VisionAnswer, ApiError> {
     let began = Instant::now();
-    let _turn = client.acquire_permit(&shared.access)?;
-    let permit = picture::acquire_permit(shared, client.peer());
-    let form = match permit {
-        Ok(_) => read_form(request).await,
-        Err(_) => Ok(Form { image: None, min_confidence: None, api_key: None }),
-    };
+    // A client that has shown its token takes its permit of the queue before its form is read; one whose token is in the
+    // form takes it once that is known, so that those without a token cannot fill the queue.
+    let form_permit = client.form_permit(shared)?;
+    let early = form_permit.is_none().then(|| picture::acquire_permit(shared, client.peer())).transpose()?;
+    let form = read_form(shared, request, client.form_timeout()).await;
     client.identify(&shared.access, form.as_ref().ok().and_then(|form| form.api_key.as_deref()))?;
-    let (permit, Form { image, min_confidence, .. }) = (permit?, form?);
+    drop(form_permit);
+    let Form { image, min_confidence, memory: _memory, .. } = form?;
+    let permit = early.map_or_else(|| picture::acquire_permit(shared, client.peer()), Ok)?;
     let serving = shared.engine()?;
     if let Some(name) = model.filter(|name| **name != *serving.model) {
         return Err(ApiError::UnknownModel { name: name.to_owned(), serving: serving.model.to_string() });
@@ -313,16 +316,16 @@ fn prediction(found: &Detection, size: Size) -> Prediction {
     }
 }
 
-async fn read_form(request: Request) -> Result<Form, ApiError> {
+async fn read_form(shared: &Shared, request: Request, longest: Duration) -> Result<Form, ApiError> {
     let unfit = |why: &dyn Display| ApiError::BadRequest(format!("the form cannot be read: {why}"));
     let (parts, body) = request.into_parts();
-    let body = picture::read(body, LARGEST_FORM).await?;
-    let mut request = Request::from_parts(parts, Body::from(body));
+    let memory = picture::read(&shared.limits, body, LARGEST_FORM, longest).await?;
+    let mut request = Request::from_parts(parts, Body::from(memory.bytes.clone()));
     DefaultBodyLimit::disable().apply(&mut request);
     let mut fields = Multipart::from_request(request, &()).await.map_err(|_| {
         ApiError::UnsupportedType("send a form as multipart/form-data, with the picture as \"image\"".into())
     })?;
-    let mut form = Form { image: None, min_confidence: None, api_key: None };
+    let mut form = Form { image: None, min_confidence: None, api_key: None, memory };
     while let Some(field) = fields.next_field().await.map_err(|why| unfit(&why.body_text()))? {
         let (name, is_file) = (field.name().unwrap_or_default().to_owned(), field.file_name().is_some());
         let value = field.bytes().await.map_err(|why| unfit(&why.body_text()))?;

@@ -12,9 +12,9 @@ use crate::{
         detect::picture::{self, LARGEST_PICTURE},
         server::{
             error::{ApiError, Problem},
-            extract::Upgrade,
+            extract::UPLOAD_TIMEOUT,
             listener::Peer,
-            websocket,
+            websocket::{MAX_WRITE_BUFFER, Responder, Upgrade},
         },
         shared::Shared,
     },
@@ -22,10 +22,7 @@ use crate::{
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{
-        ConnectInfo, State,
-        ws::{Message, WebSocket},
-    },
+    extract::{ConnectInfo, State, ws::Message},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -36,13 +33,16 @@ use detector::{
     photo::{Format, Orientation},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 /// The name of the only detector.
 const DETECTOR: &str = "default";
 /// The largest request: a picture in base64, and what is asked of it.
 pub(crate) const LARGEST_REQUEST: usize = LARGEST_PICTURE.div_ceil(3) * 4 + 64 * 1024;
+/// The most regions and confidences of a request, all together.
+const MAX_FILTERS: usize = 1000;
 /// Stands for every label that has no confidence of its own.
 const ANY: &str = "*";
 
@@ -166,78 +166,109 @@ pub(crate) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<
 /// `POST /detect` with a JSON body.
 pub(crate) async fn detect(shared: &Shared, caller: IpAddr, body: Body) -> Result<Json<DoodsAnswer>, CompatError> {
     let permit = picture::acquire_permit(shared, caller)?;
-    let request = parse(&picture::read(body, LARGEST_REQUEST).await?)?;
-    Ok(Json(answer(permit, request).await?))
+    let body = picture::read(&shared.limits, body, LARGEST_REQUEST, UPLOAD_TIMEOUT).await?;
+    let bytes = body.bytes.clone();
+    let (request, picture) = picture::blocking(move || parse(&bytes)?.picture()).await?;
+    Ok(Json(answer(permit, request, picture).await?))
 }
 
 /// Detects in pictures, one after the other, as DOODS2 does: each text message is a request as for `POST /detect` with
-/// a JSON body, and is answered by one message.
+/// a JSON body, and is answered by one message. The connection is closed with code 1008 when no complete message comes
+/// within 60 s.
 #[utoipa::path(get, path = "/detect", operation_id = "doods", tag = "compatible",
     responses(
         (status = 101, description = "The answers, as WebSocket messages", body = DoodsAnswer),
         (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many of these connections are open as may be", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn websocket(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
-    Upgrade(upgrade): Upgrade,
-) -> Response {
-    let upgrade = upgrade.max_message_size(LARGEST_REQUEST).max_frame_size(LARGEST_REQUEST);
-    upgrade.on_upgrade(async move |socket| serve(&shared, peer, socket).await)
+    upgrade: Upgrade,
+) -> Result<Response, ApiError> {
+    let connection = shared.limits.detect_websocket()?;
+    Ok(upgrade.answer(LARGEST_REQUEST, Detecting { shared, peer, _connection: connection }))
 }
 
-async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {
-    let mut ping = tokio::time::interval(websocket::PING_EVERY);
-    loop {
-        let message = tokio::select! {
-            received = socket.recv() => match received {
-                Some(Ok(Message::Text(text))) => reply(shared, caller, text.as_bytes()).await,
-                Some(Ok(Message::Binary(bytes))) => reply(shared, caller, &bytes).await,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
-            () = shared.stop.cancelled() => return websocket::say_goodbye(socket).await,
-        };
-        if websocket::send(&mut socket, message).await == websocket::Alive::No {
-            return;
+/// One WebSocket whose messages are requests.
+struct Detecting {
+    shared: Arc<Shared>,
+    peer: IpAddr,
+    _connection: OwnedSemaphorePermit,
+}
+
+impl Responder for Detecting {
+    const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+    async fn answer(&mut self, message: Bytes) -> Message {
+        let mut id = None;
+        let outcome = self.detect(message, &mut id).await;
+        let answer = outcome.unwrap_or_else(|error| DoodsAnswer {
+            id,
+            image: None,
+            detections: Vec::new(),
+            error: Some(error.to_string()),
+        });
+        Message::Text(serde_json::to_string(&answer).expect("an answer has only plain values").into())
+    }
+
+    async fn stopped(&self) {
+        self.shared.stop.cancelled().await;
+    }
+}
+
+impl Detecting {
+    /// Detects as `message` asks, whose id is `id` from then on.
+    async fn detect(&self, message: Bytes, id: &mut Option<String>) -> Result<DoodsAnswer, ApiError> {
+        let permit = picture::acquire_permit(&self.shared, self.peer)?;
+        let request = picture::blocking(move || parse(&message)).await?;
+        id.clone_from(&request.id);
+        let (request, picture) = picture::blocking(move || request.picture()).await?;
+        let answer = answer(permit, request, picture).await?;
+        match &answer.image {
+            Some(image) if image.len() > MAX_WRITE_BUFFER / 2 => Err(ApiError::BadRequest(
+                "the picture with its boxes is too large for a message: ask for it as jpeg".into(),
+            )),
+            _ => Ok(answer),
         }
     }
 }
 
-/// The answer to one message, errors included.
-async fn reply(shared: &Shared, caller: IpAddr, message: &[u8]) -> Message {
-    let detect = async |request: DoodsRequest| answer(picture::acquire_permit(shared, caller)?, request).await;
-    let (id, outcome) = match parse(message) {
-        Ok(request) => (request.id.clone(), detect(request).await),
-        Err(error) => (None, Err(error)),
-    };
-    let answer = outcome.unwrap_or_else(|error| DoodsAnswer {
-        id,
-        image: None,
-        detections: Vec::new(),
-        error: Some(error.to_string()),
-    });
-    Message::Text(serde_json::to_string(&answer).expect("an answer has only plain values").into())
-}
-
 fn parse(bytes: &[u8]) -> Result<DoodsRequest, ApiError> {
-    serde_json::from_slice(bytes).map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))
+    let request: DoodsRequest = serde_json::from_slice(bytes)
+        .map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))?;
+    let regions = request.regions.iter().flatten();
+    let filters = regions.map(|region| 1 + region.detect.len()).sum::<usize>();
+    let filters = filters + request.detect.as_ref().map_or(0, BTreeMap::len);
+    if filters > MAX_FILTERS {
+        return Err(ApiError::BadRequest(format!(
+            "the request has {filters} regions and confidences together: at most {MAX_FILTERS} are allowed"
+        )));
+    }
+    Ok(request)
 }
 
-async fn answer(permit: Permit, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
-    let DoodsRequest { id, detector_name, data, detect, regions, image, preprocess } = request;
+impl DoodsRequest {
+    /// The request without its picture, and the picture's file.
+    fn picture(mut self) -> Result<(Self, Bytes), ApiError> {
+        let data = std::mem::take(&mut self.data);
+        let bytes = STANDARD.decode(data.trim()).map_err(|why| {
+            ApiError::BadRequest(format!("data is not a picture in base64 ({why}); addresses are never fetched"))
+        })?;
+        Ok((self, bytes.into()))
+    }
+}
+
+async fn answer(permit: Permit, request: DoodsRequest, picture: Bytes) -> Result<DoodsAnswer, ApiError> {
+    let DoodsRequest { id, detector_name, detect, regions, image, preprocess, data: _ } = request;
     check_detector(detector_name.as_deref())?;
     if preprocess.is_some_and(|steps| !steps.is_empty()) {
         return Err(ApiError::BadRequest("preprocess is not supported: leave it out".into()));
     }
     let (detect, regions) = (detect.unwrap_or_default(), regions.unwrap_or_default());
-    let bytes = Bytes::from(STANDARD.decode(data.trim()).map_err(|why| {
-        ApiError::BadRequest(format!("data is not a picture in base64 ({why}); addresses are never fetched"))
-    })?);
     let least = detect.values().chain(regions.iter().flat_map(|region| region.detect.values()));
     let least = least.copied().min_by(f32::total_cmp).map(share);
-    let seen = picture::detect(permit, bytes.clone(), least).await?;
+    let seen = picture::detect(permit, picture.clone(), least).await?;
     let wanted = Filter { detect, regions };
     let (found, detections) = seen
         .detections
@@ -245,7 +276,10 @@ async fn answer(permit: Permit, request: DoodsRequest) -> Result<DoodsAnswer, Ap
         .filter_map(|found| Some((found.clone(), DoodsDetection::new(found, wanted.passes(found)?))))
         .unzip();
     let image = match image.as_deref().and_then(image_format) {
-        Some(format) => Some(STANDARD.encode(drawn::file(bytes, Orientation::Upright, found, format).await?)),
+        Some(format) => {
+            let file = drawn::file(picture, Orientation::Upright, found, format).await?;
+            Some(picture::blocking(move || Ok(STANDARD.encode(file))).await?)
+        }
         None => None,
     };
     Ok(DoodsAnswer { id, image, detections, error: None })

@@ -4,7 +4,10 @@
 
 use crate::publish::http::{
     admin::control::Refused,
-    server::{error::ApiError, extract::in_time},
+    server::{
+        error::ApiError,
+        limits::{BodyMemory, Limits},
+    },
     shared::Shared,
 };
 use crate::{
@@ -16,7 +19,7 @@ use bytes::BytesMut;
 use detector::{fraction::Fraction, status::EnginePhase};
 use futures_util::StreamExt;
 use std::{net::IpAddr, time::Duration};
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 
 /// The largest body with a picture.
 pub(crate) const LARGEST_PICTURE: usize = 10 << 20;
@@ -33,28 +36,50 @@ pub(crate) fn acquire_permit(shared: &Shared, caller: IpAddr) -> Result<Permit, 
     Ok(shared.detect_queue.acquire(caller)?)
 }
 
-/// The whole body, unless it has more than `most` bytes or comes too slowly. Of one that is too large the rest is read
-/// and thrown away, up to [`MAX_READ`]: clients look for the answer only once they have sent everything.
-pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, ApiError> {
+/// A body and its share of what bodies may hold, which is free again once this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub bytes: Bytes,
+    _memory: BodyMemory,
+}
+
+/// The whole body, unless it has more than `most` bytes, takes longer than `longest`, or bodies hold too much already.
+/// Of one that is too large the rest is read and thrown away, up to [`MAX_READ`]: clients look for the answer only once
+/// they have sent everything.
+pub(crate) async fn read(limits: &Limits, body: Body, most: usize, longest: Duration) -> Result<Held, ApiError> {
     let read = async {
-        let (mut bytes, mut length) = (BytesMut::new(), 0);
+        let (mut bytes, mut length, mut memory) = (BytesMut::new(), 0, BodyMemory::default());
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| ApiError::BrokenBody)?;
             length += chunk.len();
             if length <= most {
+                limits.grow(&mut memory, length)?;
                 bytes.extend_from_slice(&chunk);
             } else if length > MAX_READ {
                 break;
+            } else {
+                (bytes, memory) = (BytesMut::new(), BodyMemory::default());
             }
         }
-        if length <= most { Ok(bytes.freeze()) } else { Err(ApiError::LargeBody(most)) }
+        if length <= most {
+            Ok(Held { bytes: bytes.freeze(), _memory: memory })
+        } else {
+            Err(ApiError::LargeBody(most))
+        }
     };
-    in_time(read).await?
+    timeout(longest, read).await.map_err(|_| ApiError::SlowUpload(longest))?
+}
+
+/// Runs `work`, which reads many bytes, on a thread where it holds up no other request.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    spawn_blocking(work).await.map_err(|_| ApiError::Internal)?
 }
 
 /// What the engine sees on the picture in `bytes`.
 pub(crate) async fn detect(permit: Permit, bytes: Bytes, score: Option<Fraction>) -> Result<DetectResult, ApiError> {
-    let request = Request::new(bytes, score)?;
+    let request = blocking(move || Ok(Request::new(bytes, score)?)).await?;
     Ok(timeout(DETECT_TIMEOUT, permit.detect(request)).await.map_err(|_| ApiError::Overdue(DETECT_TIMEOUT))??)
 }

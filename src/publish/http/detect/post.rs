@@ -5,7 +5,11 @@ use crate::publish::http::{
     description::File,
     detect::picture::{self, LARGEST_PICTURE},
     detections::select::Labels,
-    server::{error::ApiError, extract::Params, listener::Peer},
+    server::{
+        error::ApiError,
+        extract::{Params, UPLOAD_TIMEOUT},
+        listener::Peer,
+    },
     shared::Shared,
 };
 use crate::{
@@ -124,9 +128,11 @@ pub(crate) async fn detect(
     if kind(request.headers()).starts_with("application/json") {
         return Ok(doods::detect(&shared, peer, request.into_body()).await.into_response());
     }
+    label.as_ref().map_or(Ok(()), |labels| labels.check(&shared.state))?;
     check_type(request.headers())?;
     let permit = picture::acquire_permit(&shared, peer)?;
-    let seen = picture::detect(permit, picture::read(request.into_body(), LARGEST_PICTURE).await?, min_score).await?;
+    let body = picture::read(&shared.limits, request.into_body(), LARGEST_PICTURE, UPLOAD_TIMEOUT).await?;
+    let seen = picture::detect(permit, body.bytes.clone(), min_score).await?;
     let wanted = |detection: &Detection| label.as_ref().is_none_or(|labels| labels.contain(&detection.label));
     Ok(Json(DetectDto::new(&seen, wanted)).into_response())
 }

@@ -35,7 +35,9 @@ pub(crate) struct Query {
     /// Only detections whose score is at least this.
     #[param(minimum = 0, maximum = 1)]
     min_score: Option<f32>,
-    /// Only a scene newer than this sequence number; needs exactly one `camera`, since every camera counts for itself.
+    /// Only a scene other than the one with this sequence number, the last that the client has. Numbers grow until the
+    /// daemon restarts, and begin anew then: a number above the current one is answered at once. Needs exactly one
+    /// `camera`, since every camera counts for itself.
     since_seq: Option<u64>,
     /// Waits up to this many milliseconds for such a scene; without it the answer comes at once.
     #[param(maximum = 60_000)]
@@ -103,10 +105,12 @@ async fn wait(
     }
 }
 
+/// The latest scenes. A client holds `since_seq` or an older one; a higher number is from before a restart, and the
+/// scenes that have come since are news to it.
 fn latest(shared: &Shared, selection: &Selection, since_seq: Option<u64>) -> Vec<Arc<PublishedScene>> {
     let cameras = shared.state.cameras.all().into_iter().filter(|feed| selection.wants_camera(&feed.name));
     cameras
         .filter_map(|feed| feed.scene.borrow().clone())
-        .filter(|published| since_seq.is_none_or(|since| published.scene.stamp.seq > since))
+        .filter(|published| since_seq.is_none_or(|since| published.scene.stamp.seq != since))
         .collect()
 }

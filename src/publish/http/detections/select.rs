@@ -8,7 +8,7 @@ use crate::{
     state::{DaemonState, PublishedScene},
 };
 use axum::{body::Bytes, extract::ws::Utf8Bytes};
-use detector::detection::Detection;
+use detector::{detection::Detection, suggest};
 use serde::Deserialize;
 use std::time::Instant;
 use utoipa::IntoParams;
@@ -41,6 +41,24 @@ impl From<String> for Labels {
 }
 
 impl Labels {
+    /// Refuses labels that the model does not have; before a model serves, any are taken.
+    ///
+    /// # Errors
+    /// When a label is unknown.
+    pub fn check(&self, state: &DaemonState) -> Result<(), ApiError> {
+        let engine = state.status.engine.borrow().clone();
+        let Some(engine) = engine else { return Ok(()) };
+        let labels = || engine.labels.iter().map(String::as_str);
+        match self.0.iter().find(|label| !labels().any(|known| known == label.as_str())) {
+            Some(label) => Err(ApiError::BadRequest(format!(
+                "label={label}: the model {} has no such class{}",
+                engine.model,
+                suggest::hint(suggest::nearest(label, labels())),
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether `label` is one of them.
     pub fn contain(&self, label: &str) -> bool {
         self.0.iter().any(|known| known == label)
@@ -59,19 +77,23 @@ impl Selection {
     /// Checks `query` against the cameras there are.
     ///
     /// # Errors
-    /// When a camera is unknown or the score lies outside 0..1.
+    /// When a camera or a label is unknown, or the score lies outside 0..1.
     pub fn new(query: StreamQuery, state: &DaemonState) -> Result<Self, ApiError> {
         if let Some(score) = query.min_score
             && !(0.0..=1.0).contains(&score)
         {
             return Err(ApiError::BadRequest(format!("min_score={score}: a score lies between 0 and 1")));
         }
+        let labels = query.label.map(Labels::from);
+        if let Some(labels) = &labels {
+            labels.check(state)?;
+        }
         let known = |name: &str| {
             state.cameras.get(name).map(|feed| feed.name.clone()).ok_or_else(|| ApiError::UnknownCamera(name.into()))
         };
         Ok(Self {
             cameras: query.camera.map(|list| items(&list).map(known).collect()).transpose()?,
-            labels: query.label.map(Labels::from),
+            labels,
             min_score: query.min_score,
         })
     }

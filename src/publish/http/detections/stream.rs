@@ -1,14 +1,14 @@
 //! Every scene as it is published: WebSocket and server-sent events.
 //!
 //! Nothing is queued for a client beyond the scene bus's own backlog. A client that falls behind it is told how many scenes
-//! it lost; one that takes no bytes for [`TIMEOUT`] is let go.
+//! it lost; one that takes no bytes for 30 s is let go.
 
 use crate::publish::http::{
     detections::select::{Selection, StreamQuery},
     server::{
         error::ApiError,
-        extract::{Params, Upgrade},
-        websocket,
+        extract::Params,
+        websocket::{End, PING_EVERY, Source, Upgrade},
     },
     shared::Shared,
 };
@@ -49,7 +49,7 @@ impl Subscription {
     }
 
     /// The next message; `None` when the daemon stops.
-    async fn next(&mut self) -> Option<Outgoing> {
+    async fn message(&mut self) -> Option<Outgoing> {
         loop {
             let received = tokio::select! {
                 received = self.scenes.recv() => received,
@@ -85,26 +85,15 @@ impl Subscription {
 pub(crate) async fn scenes(
     State(shared): State<Arc<Shared>>,
     Params(query): Params<StreamQuery>,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let mut subscription = Subscription::new(&shared, query)?;
-    Ok(websocket::one_way(upgrade).on_upgrade(async move |mut socket| {
-        let mut ping = tokio::time::interval(websocket::PING_EVERY);
-        loop {
-            let message = tokio::select! {
-                message = subscription.next() => message.map(|message| Message::Text(message.json)),
-                _ = ping.tick() => Some(Message::Ping(axum::body::Bytes::new())),
-                alive = websocket::heard(&mut socket) => match alive {
-                    websocket::Alive::Yes => continue,
-                    websocket::Alive::No => return,
-                },
-            };
-            let Some(message) = message else { return websocket::say_goodbye(socket).await };
-            if websocket::send(&mut socket, message).await == websocket::Alive::No {
-                return;
-            }
-        }
-    }))
+    Ok(upgrade.stream(Subscription::new(&shared, query)?))
+}
+
+impl Source for Subscription {
+    async fn next(&mut self) -> Result<Vec<Message>, End> {
+        self.message().await.map(|message| vec![Message::Text(message.json)]).ok_or(End::Stop)
+    }
 }
 
 /// Every scene as a server-sent event.
@@ -121,13 +110,13 @@ pub(crate) async fn events(
     Params(query): Params<StreamQuery>,
 ) -> Result<Response, ApiError> {
     let subscription = Subscription::new(&shared, query)?;
-    let keep_alive = sse::KeepAlive::new().interval(websocket::PING_EVERY);
+    let keep_alive = sse::KeepAlive::new().interval(PING_EVERY);
     Ok(Sse::new(event_stream(subscription)).keep_alive(keep_alive).into_response())
 }
 
 fn event_stream(subscription: Subscription) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     stream::unfold(subscription, async |mut subscription| {
-        let message = subscription.next().await?;
+        let message = subscription.message().await?;
         Some((Ok(sse::Event::default().event(message.kind).data(message.json.as_str())), subscription))
     })
     .boxed()

@@ -96,6 +96,9 @@ pub(crate) enum ApiError {
     /// The engine took too long.
     #[error("the engine did not process the picture within {}", seconds(.0))]
     Overdue(Duration),
+    /// All clients together have as much open as they may.
+    #[error("as many connections or pictures are open as may be: try again in a moment")]
+    Occupied,
     /// A handler failed in a way it should not.
     #[error("the request could not be answered; the log says why")]
     Internal,
@@ -145,7 +148,7 @@ impl ApiError {
             Self::Look(DetectError::Photo(PhotoError::Damaged { .. } | PhotoError::TooManyScans(_))) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::DetectQueue(_) | Self::Look(DetectError::NoAnswer) | Self::Overdue(_) => {
+            Self::Occupied | Self::DetectQueue(_) | Self::Look(DetectError::NoAnswer) | Self::Overdue(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -160,6 +163,7 @@ impl ApiError {
             Self::UpgradeRequired(_) => Some((header::UPGRADE, HeaderValue::from_static("websocket"))),
             Self::NoPicture { .. }
             | Self::Control(Refused::NotReady)
+            | Self::Occupied
             | Self::DetectQueue(_)
             | Self::Look(DetectError::NoAnswer)
             | Self::Overdue(_) => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),

@@ -6,7 +6,6 @@ use axum::{
     extract::{
         FromRequest, FromRequestParts, Path, Query, Request,
         rejection::{PathRejection, QueryRejection},
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{StatusCode, request::Parts},
 };
@@ -17,7 +16,7 @@ use tokio::time::timeout;
 /// The largest body of a request, where it holds no picture.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What comes of `reading` a body, unless that takes too long.
 pub(crate) async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, ApiError> {
@@ -72,20 +71,5 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 _ => ApiError::BadRequest(why.body_text()),
             }),
         }
-    }
-}
-
-/// A WebSocket upgrade.
-#[derive(Debug)]
-pub(crate) struct Upgrade(pub WebSocketUpgrade);
-
-impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        WebSocketUpgrade::from_request_parts(parts, state)
-            .await
-            .map(Self)
-            .map_err(|why: WebSocketUpgradeRejection| ApiError::UpgradeRequired(why.body_text()))
     }
 }

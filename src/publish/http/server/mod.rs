@@ -5,6 +5,7 @@ pub(super) mod error;
 pub(super) mod etag;
 pub(super) mod extract;
 pub(super) mod http_metrics;
+pub(super) mod limits;
 pub(super) mod listener;
 pub(super) mod tls;
 pub(super) mod trace;

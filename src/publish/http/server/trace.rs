@@ -11,22 +11,27 @@ use tracing::Instrument;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// How much of a path goes into the log, in bytes: its sender decides how long it is.
+const MAX_PATH_BYTES: usize = 200;
+
 /// Answers `request` within a span that carries its trace.
 pub(crate) async fn follow(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let trace = traceparent(request.headers()).map(str::to_owned);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), shortened(request.uri().path()).to_owned());
     let span = tracing::info_span!("request", %method, path, trace);
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed_ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
-    match &trace {
-        Some(_) => tracing::info!(parent: &span, status, elapsed_ms, "answered"),
-        None => tracing::debug!(parent: &span, status, elapsed_ms, "answered"),
-    }
+    tracing::debug!(parent: &span, status, elapsed_ms, "answered");
     if let Some(value) = trace.and_then(|trace| trace.parse().ok()) {
         response.headers_mut().insert(TRACEPARENT, value);
     }
     response
+}
+
+/// As much of `path` as goes into the log.
+fn shortened(path: &str) -> &str {
+    &path[..path.floor_char_boundary(MAX_PATH_BYTES)]
 }
 
 /// The request's trace, if it has the form that version 00 prescribes: `00-<32 hex>-<16 hex>-<2 hex>` in lower case,
@@ -43,6 +48,12 @@ fn traceparent(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_paths_are_cut() {
+        assert_eq!(shortened("/cameras"), "/cameras");
+        assert_eq!(shortened(&format!("/{}", "\u{e4}".repeat(40_000))).len(), MAX_PATH_BYTES - 1);
+    }
 
     #[test]
     fn only_well_formed_traces_are_followed() {

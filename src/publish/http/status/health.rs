@@ -40,7 +40,7 @@ pub(crate) struct Readiness {
     ready: bool,
     /// How far the engine is.
     phase: PhaseDto,
-    /// Enabled cameras that do not give scenes now, with the reason.
+    /// Enabled cameras that do not give scenes now, with their states.
     cameras_waiting: Vec<WaitingCamera>,
     /// Seconds since the HTTP server was built.
     uptime_s: f64,
@@ -53,18 +53,17 @@ struct WaitingCamera {
     name: String,
     /// Where it is in its life.
     state: CameraState,
-    /// The last fault in words.
-    last_error: Option<String>,
 }
 
-/// Whether detections are served, and what is waited for.
+/// Whether detections are served, and what is waited for. Says states only, since it answers without a token; /model and
+/// /cameras say why.
 #[utoipa::path(get, path = "/readyz", tag = "status",
     responses(
         (status = 200, description = "Detections are served", body = inline(Readiness)),
         (status = 503, description = "Not yet, or not now", body = inline(Readiness)),
     ))]
 pub(crate) async fn readiness(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Readiness>) {
-    let phase = PhaseDto::from(&*shared.state.status.phase.borrow());
+    let phase = PhaseDto::from(&*shared.state.status.phase.borrow()).without_reason();
     let feeds = shared.state.cameras.all();
     let (serving, idle): (Vec<_>, Vec<_>) = feeds
         .iter()
@@ -74,8 +73,7 @@ pub(crate) async fn readiness(State(shared): State<Arc<Shared>>) -> (StatusCode,
         .iter()
         .map(|feed| {
             let status = feed.status.borrow();
-            let last_error = status.last_error.clone();
-            WaitingCamera { name: feed.name.to_string(), state: status.state, last_error }
+            WaitingCamera { name: feed.name.to_string(), state: status.state }
         })
         .collect();
     let ready = phase.name == PhaseName::Ready && (cameras_waiting.is_empty() || !serving.is_empty());

@@ -49,6 +49,13 @@ impl From<&EnginePhase> for PhaseDto {
     }
 }
 
+impl PhaseDto {
+    /// The phase for those who have shown no token.
+    pub fn without_reason(self) -> Self {
+        Self { reason: None, ..self }
+    }
+}
+
 /// Seconds to the millisecond.
 pub(crate) fn round(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3

@@ -7,7 +7,7 @@ mod machine;
 mod page;
 
 use crate::publish::http::{
-    server::{error::ApiError, http_metrics::HttpMetrics},
+    server::{error::ApiError, http_metrics::HttpMetrics, limits::Limits},
     shared::Shared,
 };
 use crate::{
@@ -35,11 +35,13 @@ pub(crate) fn registry(
     state: Arc<DaemonState>,
     frames_handle: Option<FramesHandle>,
     http_metrics: &HttpMetrics,
+    limits: &Limits,
 ) -> Registry {
     let mut registry = Registry::default();
     let ours = registry.sub_registry_with_prefix("sightd");
     state.metrics.register(ours);
     http_metrics.register(ours);
+    limits.register(ours);
     ours.register_collector(Box::new(Readings { state: state.clone(), frames_handle }));
     registry.register_collector(Box::new(ProcessReadings { state, started: Timestamp::now() }));
     registry
