@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// WebSockets that are open at a time.
-const MAX_WEBSOCKETS: usize = 256;
+const MAX_WEBSOCKETS: usize = 2048;
 /// WebSockets at `/detect` that are open at a time: each may hold one unfinished message of picture size.
 const MAX_DETECT_WEBSOCKETS: usize = 4;
 /// Bodies with pictures that are held at a time, all routes together, in KiB.
