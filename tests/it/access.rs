@@ -187,6 +187,64 @@ async fn no_cookie_can_be_made_from_the_token_file() {
 }
 
 #[tokio::test]
+async fn a_trusted_proxy_may_name_its_path() {
+    let read = secret(READ);
+    for (network, prefix) in [("127.0.0.0/8", "/sightd"), ("192.0.2.0/24", "")] {
+        let config = Config {
+            token_file: Some(read.path().into()),
+            trusted_proxies: vec![network.parse().unwrap()],
+            ..Config::default()
+        };
+        let daemon = Daemon::start_with(&config).await;
+        let send = async |request: reqwest::RequestBuilder| {
+            let answer = request.header("x-forwarded-prefix", "/sightd/").send().await.unwrap();
+            let cookie = answer.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+            (answer.headers()["location"].to_str().unwrap().to_owned(), cookie.unwrap_or_default())
+        };
+        let page = send(client().get(daemon.url("/")).header("accept", "text/html")).await;
+        assert_eq!(page.0, format!("{prefix}/login"));
+        let wrong = send(client().post(daemon.url("/login")).form(&[("token", "wrong")])).await;
+        assert_eq!(wrong.0, format!("{prefix}/login?answer=wrong"));
+        let (place, cookie) = send(client().post(daemon.url("/login")).form(&[("token", READ)])).await;
+        let path = if prefix.is_empty() { "/" } else { prefix };
+        assert_eq!(place, format!("{prefix}/"));
+        assert!(cookie.contains(&format!("; Path={path}; ")), "{cookie}");
+        let session = cookie.split(';').next().unwrap();
+        let (place, cookie) = send(client().post(daemon.url("/logout")).header("cookie", session)).await;
+        assert_eq!(place, format!("{prefix}/login"));
+        assert!(cookie.contains(&format!("; Path={path}; ")), "{cookie}");
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_a_basic_password_for_what_is_embedded_only() {
+    let daemon = guarded().await;
+    let ask = async |method: Method, path: &str, token: &str| {
+        let request = client().request(method, daemon.url(path)).basic_auth("anybody", Some(token));
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(Method::GET, "/detections", READ).await, 200);
+    assert_eq!(ask(Method::GET, "/cameras/nowhere/snapshot.jpg", READ).await, 404, "let in");
+    assert_eq!(ask(Method::GET, "/cameras/nowhere/live.mjpg", ADMIN).await, 404, "let in");
+    for (method, path) in [
+        (Method::GET, "/cameras"),
+        (Method::GET, "/logs"),
+        (Method::GET, "/cameras/front/live"),
+        (Method::POST, "/reload"),
+        (Method::PATCH, "/cameras/front"),
+        (Method::POST, "/detections"),
+    ] {
+        assert_eq!(ask(method.clone(), path, ADMIN).await, 401, "{method} {path}");
+    }
+    for _ in 0..10 {
+        assert_eq!(ask(Method::GET, "/detections", "wrong-token-0123456789").await, 401);
+    }
+    assert_eq!(ask(Method::GET, "/detections", READ).await, 429, "guesses are counted");
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_token_counts_before_a_cookie() {
     let daemon = guarded().await;
     let welcome = client().post(daemon.url("/login")).form(&[("token", READ)]).send().await.unwrap();

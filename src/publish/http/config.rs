@@ -29,6 +29,10 @@ pub struct Config {
     /// `192.168.1.0/24`.
     #[serde(deserialize_with = "networks")]
     pub compat_allow: Vec<IpNet>,
+    /// Networks of reverse proxies: where these show the daemon under a path, they may say so by `X-Forwarded-Prefix` or
+    /// `X-Ingress-Path`.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins of other web pages that may read and call the API, for example `https://home.example:8123`.
     pub origins: Vec<String>,
 }
@@ -43,6 +47,7 @@ impl Default for Config {
             tls: None,
             hosts: Vec::new(),
             compat_allow: Vec::new(),
+            trusted_proxies: Vec::new(),
             origins: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! The middleware that lets requests through.
 
-use super::rules::{FORM_KEY, OPEN};
+use super::rules::{FORM_KEY, OPEN, basic_password};
 use super::tokens::Role;
 use crate::publish::http::{
     server::{error::ApiError, listener::Peer},
@@ -8,7 +8,7 @@ use crate::publish::http::{
 };
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, Version, header},
+    http::{HeaderMap, Method, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -26,12 +26,16 @@ pub(crate) async fn guard(
     let allowed = one_host(&request)
         .and_then(|()| access.origins.check(request.method(), request.uri(), request.headers()))
         .and_then(|()| {
-            if OPEN.contains(&path) || request.method() == axum::http::Method::OPTIONS {
+            if OPEN.contains(&path) || request.method() == Method::OPTIONS {
                 return Ok(None);
             }
             match access.role(request.headers(), peer)? {
                 Some(role) => Ok(Some(role)),
                 None if access.opens(path, peer) => Ok(Some(Role::Read)),
+                None if is_embeddable(request.method(), path) => match basic_password(request.headers()) {
+                    Some(token) => access.present(&token, peer).map(|_| Some(Role::Read)),
+                    None => Err(ApiError::NoToken),
+                },
                 None if path.starts_with(FORM_KEY) => Ok(None),
                 None => Err(ApiError::NoToken),
             }
@@ -44,10 +48,19 @@ pub(crate) async fn guard(
             next.run(request).await
         }
         Err(ApiError::NoToken) if wants_page(request.headers()) => {
-            axum::response::Redirect::to("/login").into_response()
+            let prefix = access.prefix(request.headers(), peer);
+            axum::response::Redirect::to(&format!("{prefix}/login")).into_response()
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// Whether a request reads what pages and programs embed by its address alone: for these the token may also come as the
+/// password of HTTP Basic.
+fn is_embeddable(method: &Method, path: &str) -> bool {
+    let of_camera = path.strip_prefix("/cameras/").and_then(|rest| rest.split_once('/'));
+    let is_picture = of_camera.is_some_and(|(_, what)| matches!(what, "snapshot.jpg" | "live.mjpg"));
+    *method == Method::GET && (is_picture || path == "/detections")
 }
 
 /// Refuses requests whose Host header is missing or stands twice (RFC 9112, 3.2): two readers may not take them for

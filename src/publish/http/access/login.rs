@@ -48,35 +48,42 @@ pub(crate) async fn log_in(
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let prefix = shared.access.prefix(request.headers(), peer).to_owned();
     let form = in_time(Form::<Login>::from_request(request, &())).await?;
     let Form(Login { token }) = form.map_err(|why| ApiError::BadRequest(why.body_text()))?;
     let token = token.trim();
     let role = match shared.access.present(token, peer) {
         Ok(role) => role,
-        Err(ApiError::TooManyFailures(_)) => return Ok(Redirect::to("/login?answer=wait").into_response()),
-        Err(_) => return Ok(Redirect::to("/login?answer=wrong").into_response()),
+        Err(ApiError::TooManyFailures(_)) => {
+            return Ok(Redirect::to(&format!("{prefix}/login?answer=wait")).into_response());
+        }
+        Err(_) => return Ok(Redirect::to(&format!("{prefix}/login?answer=wrong")).into_response()),
     };
     let session = shared.access.sessions.open(role, Instant::now()).map_err(|error| {
         tracing::error!("no session can be opened: {error}");
         ApiError::Internal
     })?;
-    Ok(set_cookie(&shared, session, SESSION_LIFETIME, "/"))
+    Ok(set_cookie(&shared, session, SESSION_LIFETIME, &prefix, "/"))
 }
 
 /// Closes the session at once, and takes the cookie back.
-pub(crate) async fn log_out(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+pub(crate) async fn log_out(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    headers: HeaderMap,
+) -> Response {
     if let Some(session) = rules::cookie(&headers) {
         shared.access.sessions.close(&session);
     }
-    set_cookie(&shared, String::new(), Duration::ZERO, "/login")
+    set_cookie(&shared, String::new(), Duration::ZERO, shared.access.prefix(&headers, peer), "/login")
 }
 
-fn set_cookie(shared: &Shared, value: String, lifetime: Duration, then: &str) -> Response {
+fn set_cookie(shared: &Shared, value: String, lifetime: Duration, prefix: &str, then: &str) -> Response {
     let cookie = Cookie::build((COOKIE, value))
-        .path("/")
+        .path(if prefix.is_empty() { "/" } else { prefix })
         .max_age(cookie::time::Duration::seconds(lifetime.as_secs() as i64))
         .http_only(true)
         .same_site(SameSite::Strict)
         .secure(shared.access.tls);
-    ([(header::SET_COOKIE, cookie.to_string())], Redirect::to(then)).into_response()
+    ([(header::SET_COOKIE, cookie.to_string())], Redirect::to(&format!("{prefix}{then}"))).into_response()
 }

@@ -9,6 +9,7 @@ mod forms;
 pub(super) mod guard;
 pub(super) mod login;
 mod origin;
+mod prefix;
 pub(super) mod rules;
 mod sessions;
 mod throttle;

@@ -3,9 +3,14 @@
 use super::origin::Origins;
 use super::throttle::Throttle;
 use super::tokens::{Role, Tokens};
-use super::{forms::Forms, sessions::Sessions};
+use super::{
+    forms::Forms,
+    prefix::{PREFIX_HEADERS, prefix},
+    sessions::Sessions,
+};
 use crate::publish::http::{config::Config, server::error::ApiError, setup::SetupError};
 use axum::http::{HeaderMap, header};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use cookie::Cookie;
 use ipnet::IpNet;
 use std::{net::IpAddr, time::Instant};
@@ -32,6 +37,7 @@ pub(crate) struct Access {
     pub(super) origins: Origins,
     throttle: Throttle,
     compat_allow: Vec<IpNet>,
+    trusted_proxies: Vec<IpNet>,
     pub(super) forms: Forms,
     pub(super) sessions: Sessions,
 }
@@ -56,6 +62,7 @@ impl Access {
             origins: Origins::new(config),
             throttle: Throttle::default(),
             compat_allow: config.compat_allow.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
             forms: Forms::default(),
             sessions: Sessions::default(),
         })
@@ -77,6 +84,11 @@ impl Access {
         }
         let change = !self.tokens.has_admin() && from_here(headers, peer);
         Ok(Some(if change { Role::Admin } else { Role::Read }))
+    }
+
+    /// The path under which the proxy `peer` shows the daemon; empty without one.
+    pub(super) fn prefix<'a>(&self, headers: &'a HeaderMap, peer: IpAddr) -> &'a str {
+        prefix(headers, peer, &self.trusted_proxies)
     }
 
     /// Whether `http.compat_allow` lets `peer` use `path` without a token.
@@ -108,6 +120,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// The password of HTTP Basic (RFC 7617); the user's name may be any.
+pub(super) fn basic_password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let encoded = scheme.eq_ignore_ascii_case("basic").then(|| encoded.trim())?;
+    let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
 /// The session in the cookies, valid or not.
 pub(crate) fn cookie(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -117,7 +137,9 @@ pub(crate) fn cookie(headers: &HeaderMap) -> Option<String> {
 
 /// Whether a request comes straight from this machine: its peer is a loopback address, and no proxy forwarded it.
 fn from_here(headers: &HeaderMap, peer: IpAddr) -> bool {
-    peer.is_loopback() && !FORWARDED.iter().any(|name| headers.contains_key(*name)) && names_this_machine(headers)
+    peer.is_loopback()
+        && !FORWARDED.iter().chain(&PREFIX_HEADERS).any(|name| headers.contains_key(*name))
+        && names_this_machine(headers)
 }
 
 /// Whether the Host header is `localhost` or a loopback address, with any port.
