@@ -45,7 +45,7 @@ async fn every_refusal_is_a_problem_document() {
         (patch().body("{}"), 415, "Content-Type"),
         (patch().header("content-type", "application/json").body(large), 413, "65536 bytes"),
         (json(ask(&daemon, "POST", "/model"), "{\"name\": 7}"), 400, "string"),
-        (json(ask(&daemon, "POST", "/model"), "{\"name\": \"../../etc/passwd\"}"), 400, "no name of the catalogue"),
+        (json(ask(&daemon, "POST", "/model"), "{\"name\": \"../../etc/passwd\"}"), 400, "not a name in the catalogue"),
         (json(ask(&daemon, "POST", "/detect"), "{"), 400, "does not fit"),
         (ask(&daemon, "POST", "/detect").header("content-type", "text/plain").body("x"), 415, "text/plain"),
         (

@@ -74,6 +74,7 @@ fn mjpeg_part(picture: &Picture) -> [Bytes; 3] {
         (status = 101, description = "The pictures, as binary WebSocket messages"),
         (status = 404, description = "No such camera"),
         (status = 426, description = "Not a WebSocket request"),
+        (status = 503, description = "As many WebSockets are open as may be"),
     ))]
 pub(crate) async fn live(
     State(shared): State<Arc<Shared>>,

@@ -67,6 +67,7 @@ pub(crate) enum VideoMessage {
         (status = 404, description = "No such camera"),
         (status = 409, description = "This camera has no H.264 here, as `video` in /cameras says",),
         (status = 426, description = "Not a WebSocket request"),
+        (status = 503, description = "As many WebSockets are open as may be"),
     ))]
 pub(crate) async fn video(
     State(shared): State<Arc<Shared>>,

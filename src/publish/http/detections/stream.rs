@@ -81,6 +81,7 @@ impl Subscription {
         (status = 400, description = "A parameter does not fit"),
         (status = 404, description = "No such camera"),
         (status = 426, description = "Not a WebSocket request"),
+        (status = 503, description = "As many WebSockets are open as may be"),
     ))]
 pub(crate) async fn scenes(
     State(shared): State<Arc<Shared>>,
