@@ -160,6 +160,103 @@ async fn a_login_gives_a_cookie_until_logout() {
     assert_eq!(changed.status(), 403);
     let goodbye = client().post(daemon.url("/logout")).header("cookie", cookie).send().await.unwrap();
     assert!(goodbye.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    let after = client().get(daemon.url("/detections")).header("cookie", cookie).send().await.unwrap();
+    assert_eq!(after.status(), 401, "the session has ended, whoever still holds the cookie");
+    daemon.stop().await;
+}
+
+/// What the token file holds gives no cookie, and sessions end with the process that opened them.
+#[tokio::test]
+async fn no_cookie_can_be_made_from_the_token_file() {
+    let daemon = guarded().await;
+    let log_in = |token: &'static str| client().post(daemon.url("/login")).form(&[("token", token)]).send();
+    let welcome = log_in(READ).await.unwrap();
+    let cookie = welcome.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let id = cookie.split_once('=').unwrap().1;
+    assert_eq!(id.len(), 43, "32 random bytes in base64: {id}");
+    let again = log_in(READ).await.unwrap();
+    assert!(!again.headers()["set-cookie"].to_str().unwrap().contains(id), "each login has a session of its own");
+    let status = async |daemon: &Daemon| {
+        client().get(daemon.url("/detections")).header("cookie", &cookie).send().await.unwrap().status()
+    };
+    assert_eq!(status(&daemon).await, 200);
+    let restarted = guarded().await;
+    assert_eq!(status(&restarted).await, 401, "the same tokens, another process");
+    restarted.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_may_name_its_path() {
+    let read = secret(READ);
+    for (network, prefix) in [("127.0.0.0/8", "/sightd"), ("192.0.2.0/24", "")] {
+        let config = Config {
+            token_file: Some(read.path().into()),
+            trusted_proxies: vec![network.parse().unwrap()],
+            ..Config::default()
+        };
+        let daemon = Daemon::start_with(&config).await;
+        let send = async |request: reqwest::RequestBuilder| {
+            let answer = request.header("x-forwarded-prefix", "/sightd/").send().await.unwrap();
+            let cookie = answer.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+            (answer.headers()["location"].to_str().unwrap().to_owned(), cookie.unwrap_or_default())
+        };
+        let page = send(client().get(daemon.url("/")).header("accept", "text/html")).await;
+        assert_eq!(page.0, format!("{prefix}/login"));
+        let wrong = send(client().post(daemon.url("/login")).form(&[("token", "wrong")])).await;
+        assert_eq!(wrong.0, format!("{prefix}/login?answer=wrong"));
+        let (place, cookie) = send(client().post(daemon.url("/login")).form(&[("token", READ)])).await;
+        let path = if prefix.is_empty() { "/" } else { prefix };
+        assert_eq!(place, format!("{prefix}/"));
+        assert!(cookie.contains(&format!("; Path={path}; ")), "{cookie}");
+        let session = cookie.split(';').next().unwrap();
+        let (place, cookie) = send(client().post(daemon.url("/logout")).header("cookie", session)).await;
+        assert_eq!(place, format!("{prefix}/login"));
+        assert!(cookie.contains(&format!("; Path={path}; ")), "{cookie}");
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_a_basic_password_for_what_is_embedded_only() {
+    let daemon = guarded().await;
+    let ask = async |method: Method, path: &str, token: &str| {
+        let request = client().request(method, daemon.url(path)).basic_auth("anybody", Some(token));
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(Method::GET, "/detections", READ).await, 200);
+    assert_eq!(ask(Method::GET, "/cameras/nowhere/snapshot.jpg", READ).await, 404, "let in");
+    assert_eq!(ask(Method::GET, "/cameras/nowhere/live.mjpg", ADMIN).await, 404, "let in");
+    for (method, path) in [
+        (Method::GET, "/cameras"),
+        (Method::GET, "/logs"),
+        (Method::GET, "/cameras/front/live"),
+        (Method::POST, "/reload"),
+        (Method::PATCH, "/cameras/front"),
+        (Method::POST, "/detections"),
+    ] {
+        assert_eq!(ask(method.clone(), path, ADMIN).await, 401, "{method} {path}");
+    }
+    for _ in 0..10 {
+        assert_eq!(ask(Method::GET, "/detections", "wrong-token-0123456789").await, 401);
+    }
+    assert_eq!(ask(Method::GET, "/detections", READ).await, 429, "guesses are counted");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_counts_before_a_cookie() {
+    let daemon = guarded().await;
+    let welcome = client().post(daemon.url("/login")).form(&[("token", READ)]).send().await.unwrap();
+    let cookie = welcome.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let role = async |token: &str| {
+        let request = client().get(daemon.url("/session")).header("cookie", &cookie).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap()["role"].clone())
+    };
+    assert_eq!(role(ADMIN).await, (200, "admin".into()));
+    assert_eq!(role(READ).await, (200, "read".into()));
+    assert_eq!(role("wrong-token-0123456789").await.0, 401);
     daemon.stop().await;
 }
 

@@ -18,6 +18,10 @@ use serde_json::{Value, json};
 use sightd::publish::http::Config;
 use std::io::Write;
 use tempfile::NamedTempFile;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 const TOKEN: &str = "read-token-0123456789";
@@ -155,6 +159,48 @@ async fn frigate_gets_in_with_its_form_field() {
         assert!(answer["error"].as_str().unwrap().contains("needs a token"), "{answer}");
     }
     assert_eq!(ask(&[("api_key", "wrong-token-0123456789")]).await.0, 401);
+    daemon.stop().await;
+}
+
+/// Those who show no token and send their forms slowly are few, and do not take what others need.
+#[tokio::test]
+async fn slow_forms_shut_nobody_out() {
+    let daemon = guarded(&[]).await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut client = TcpStream::connect(daemon.address).await.unwrap();
+        let head = "POST /v1/vision/detection HTTP/1.1\r\nHost: localhost\r\n\
+                    Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 99\r\n\r\n--x";
+        client.write_all(head.as_bytes()).await.unwrap();
+        slow.push(client);
+    }
+    // Six of them are refused, so the two others are being read.
+    for _ in 0..6 {
+        let answers = slow.iter_mut().map(|client| Box::pin(async { client.read_u8().await.unwrap() }));
+        let (_, index, _) = futures_util::future::select_all(answers).await;
+        drop(slow.remove(index));
+    }
+    let other = Client::builder().local_address(Some("127.0.0.2".parse().unwrap())).build().unwrap();
+    let request = other
+        .post(daemon.url("/v1/vision/detection"))
+        .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
+        .body(form(&[("api_key", TOKEN)], &encoded(ImageFormat::Jpeg)));
+    let (status, answer) = body(request.send().await.unwrap()).await;
+    assert_eq!((status, &answer["count"]), (200, &json!(2)), "{answer}");
+    let metrics = Client::new().get(daemon.url("/metrics")).bearer_auth(TOKEN).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("sightd_http_limit_hits_total{limit=\"forms\"} 6"), "{metrics}");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn requests_with_thousands_of_filters_are_refused() {
+    let daemon = Daemon::start().await;
+    let detect: serde_json::Map<_, _> = (0..1001).map(|n| (format!("label{n}"), json!(50))).collect();
+    let request = Client::new().post(daemon.url("/detect")).json(&json!({"data": "", "detect": detect}));
+    let (status, answer) = body(request.send().await.unwrap()).await;
+    assert_eq!(status, 400);
+    assert!(answer["error"].as_str().unwrap().contains("at most 1000 are allowed"), "{answer}");
     daemon.stop().await;
 }
 

@@ -5,8 +5,15 @@ use detector::{geometry::Rect, status::EnginePhase};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use sightd::camera::{CameraState, CameraStatus};
+use sightd::{
+    camera::{CameraState, CameraStatus},
+    publish::http::Config,
+};
 use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 const BOX: [f32; 4] = [0.1, 0.2, 0.4, 0.6];
@@ -43,7 +50,7 @@ async fn the_latest_scene_of_every_camera() {
         ("camera=front&label=person", 1),
         ("camera=front&label=dog,person", 2),
         ("camera=front&min_score=0.7", 1),
-        ("camera=front&label=car", 0),
+        ("camera=front&label=bicycle", 0),
     ] {
         let (_, found) = get(&daemon, &format!("/detections?{query}")).await;
         assert_eq!(found["scenes"][0]["detections"].as_array().unwrap().len(), want, "{query}");
@@ -92,6 +99,10 @@ async fn a_long_poll_waits_for_the_next_scene() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         daemon.publish(&front, 6, vec![]);
     });
+    assert_eq!(answer.1["scenes"][0]["seq"], 6);
+    // A number from before a restart.
+    let ahead = get(&daemon, "/detections?camera=front&since_seq=70000&wait_ms=60000");
+    let answer = tokio::time::timeout(Duration::from_secs(30), ahead).await.expect("answered at once");
     assert_eq!(answer.1["scenes"][0]["seq"], 6);
     daemon.stop().await;
 }
@@ -228,8 +239,11 @@ async fn readiness_says_what_it_waits_for() {
     assert_eq!(waiting["phase"]["name"], "building");
     assert!(waiting["phase"]["elapsed_s"].as_f64().unwrap() >= 3.0);
     assert_eq!(waiting["phase"]["usual_s"], 300.0);
-    let want = json!([{"name": "front", "state": "starting", "last_error": "no such device"}]);
+    let want = json!([{"name": "front", "state": "starting"}]);
     assert_eq!(waiting["cameras_waiting"], want);
+    daemon.state.status.phase.send_replace(EnginePhase::Failed { reason: "token=abc".into() });
+    let (_, failed) = get(&daemon, "/readyz").await;
+    assert_eq!((&failed["phase"]["name"], &failed["phase"]["reason"]), (&json!("failed"), &Value::Null));
 
     daemon.state.status.phase.send_replace(EnginePhase::Ready);
     front.status.send_replace(running());
@@ -321,4 +335,119 @@ async fn a_trace_comes_back() {
     let request = reqwest::Client::new().get(daemon.url("/healthz")).header("traceparent", trace);
     assert_eq!(request.send().await.unwrap().headers()["traceparent"], trace);
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_misspelt_label_is_an_error_with_the_nearest_name() {
+    let daemon = Daemon::start().await;
+    for path in ["/detections?label=dog,persn", "/detections/stream?label=persn"] {
+        let response = reqwest::get(daemon.url(path)).await.unwrap();
+        assert_eq!(response.status(), 400, "{path}");
+        let problem: Value = response.json().await.unwrap();
+        let want = "label=persn: the model fake-ssd has no such class; did you mean \"person\"?";
+        assert_eq!(problem["detail"], want, "{path}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_websocket_close_is_answered() {
+    let daemon = Daemon::start().await;
+    daemon.camera("front");
+    for path in ["/ws", "/cameras/front/live", "/detect"] {
+        let (mut socket, _) = connect_async(daemon.ws_url(path)).await.unwrap();
+        socket.close(None).await.unwrap();
+        let mut closed = false;
+        while let Some(Ok(message)) = socket.next().await {
+            closed |= message.is_close();
+        }
+        assert!(closed, "{path}: the connection ended without a Close frame");
+    }
+    daemon.stop().await;
+}
+
+/// Pings are answered at a bounded rate: whoever sends them faster finds the connection full, and no answers pile up.
+#[tokio::test]
+async fn pings_of_a_client_that_reads_nothing_take_no_memory() {
+    const FLOOD: usize = 64 << 20;
+    let daemon = Daemon::start().await;
+    daemon.camera("front");
+    for path in ["/ws", "/cameras/front/live", "/detect"] {
+        let mut client = TcpStream::connect(daemon.address).await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 101", "{path}");
+        // A masked ping of 125 bytes.
+        let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+        let pings = ping.repeat(500);
+        let mut written = 0;
+        while written < FLOOD {
+            match tokio::time::timeout(Duration::from_secs(2), client.write(&pings)).await {
+                Ok(Ok(bytes)) => written += bytes,
+                Ok(Err(_)) | Err(_) => break, // refused, or full
+            }
+        }
+        assert!(written < FLOOD, "{path}: {written} bytes of pings were read");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn websockets_for_pictures_are_few_and_end_without_a_message() {
+    let daemon = Daemon::start().await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        open.push(connect_async(daemon.ws_url("/detect")).await.unwrap().0);
+    }
+    let refused = connect_async(daemon.ws_url("/detect")).await.unwrap_err().to_string();
+    assert!(refused.contains("503"), "{refused}");
+    let metrics = reqwest::get(daemon.url("/metrics")).await.unwrap().text().await.unwrap();
+    let counted = "sightd_http_limit_hits_total{limit=\"detect_websockets\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+    tokio::time::pause(); // from here on time is skipped where nothing else is left to do
+    for socket in &mut open {
+        while let Some(Ok(message)) = socket.next().await {
+            assert!(message.is_close() || message.is_ping(), "{message:?}");
+        }
+    }
+    tokio::time::resume();
+    let metrics = reqwest::get(daemon.url("/metrics")).await.unwrap().text().await.unwrap();
+    let counted = "sightd_http_limit_hits_total{limit=\"message_time\"} 4";
+    assert!(metrics.contains(counted), "{metrics}");
+    connect_async(daemon.ws_url("/detect")).await.unwrap();
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let daemon = Daemon::start().await;
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\n", "400"),
+        ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", "400"),
+        ("GET /healthz HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n", "400"),
+        ("GET /healthz HTTP/1.0\r\n", "200"),
+        ("GET /healthz HTTP/1.1\r\nHost: localhost\r\n", "200"),
+    ] {
+        let mut client = TcpStream::connect(daemon.address).await.unwrap();
+        client.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{head:?}: {answer}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn pages_elsewhere_embed_pictures_only_where_some_are_named() {
+    for (origins, policy) in [(vec![], "same-origin"), (vec!["https://home.example".to_owned()], "cross-origin")] {
+        let daemon = Daemon::start_with(&Config { origins, ..Config::default() }).await;
+        let answer = reqwest::get(daemon.url("/healthz")).await.unwrap();
+        assert_eq!(answer.headers()["cross-origin-resource-policy"], policy);
+        daemon.stop().await;
+    }
 }

@@ -45,7 +45,7 @@ async fn every_refusal_is_a_problem_document() {
         (patch().body("{}"), 415, "Content-Type"),
         (patch().header("content-type", "application/json").body(large), 413, "65536 bytes"),
         (json(ask(&daemon, "POST", "/model"), "{\"name\": 7}"), 400, "string"),
-        (json(ask(&daemon, "POST", "/model"), "{\"name\": \"../../etc/passwd\"}"), 400, "no name of the catalogue"),
+        (json(ask(&daemon, "POST", "/model"), "{\"name\": \"../../etc/passwd\"}"), 400, "not a name in the catalogue"),
         (json(ask(&daemon, "POST", "/detect"), "{"), 400, "does not fit"),
         (ask(&daemon, "POST", "/detect").header("content-type", "text/plain").body("x"), 415, "text/plain"),
         (
@@ -112,6 +112,9 @@ async fn a_snapshot_that_the_client_holds_is_not_sent_again() {
     };
     let first = get(None).await;
     assert_eq!(first.status(), 200);
+    let disposition = first.headers()["content-disposition"].to_str().unwrap();
+    let name = disposition.strip_prefix("inline; filename=\"front-20").and_then(|rest| rest.strip_suffix("Z.jpg\""));
+    assert!(name.is_some_and(|time| time.len() == "26-01-02T03-04-05-678".len()), "{disposition}");
     let tag = first.headers()["etag"].to_str().unwrap().to_owned();
     for held in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".into()] {
         let again = get(Some(&held)).await;

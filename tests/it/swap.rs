@@ -169,8 +169,8 @@ async fn a_model_that_can_not_serve_leaves_the_old_one() {
         (json!({"name": "odd"}), 422, "\"scores\" is missing; nothing was changed"),
         (json!({"name": "large"}), 422, "the new model sees 512x300 pixels, the running cameras deliver 300x300"),
         (json!({"name": "nothing"}), 422, "nothing"),
-        (json!({"name": "../one"}), 400, "is no name of the catalogue"),
-        (json!({"name": ""}), 400, "is no name of the catalogue"),
+        (json!({"name": "../one"}), 400, "is not a name in the catalogue"),
+        (json!({"name": ""}), 400, "is not a name in the catalogue"),
         (json!({"model": "two"}), 400, "name"),
     ] {
         let (status, problem) = change(&daemon, &body).await;

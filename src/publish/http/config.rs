@@ -1,6 +1,6 @@
 //! The `[http]` section of the configuration.
 
-use super::TlsConfig;
+use crate::publish::http::server::tls::TlsConfig;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::{
@@ -29,6 +29,10 @@ pub struct Config {
     /// `192.168.1.0/24`.
     #[serde(deserialize_with = "networks")]
     pub compat_allow: Vec<IpNet>,
+    /// Networks of reverse proxies: where these show the daemon under a path, they may say so by `X-Forwarded-Prefix` or
+    /// `X-Ingress-Path`.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins of other web pages that may read and call the API, for example `https://home.example:8123`.
     pub origins: Vec<String>,
 }
@@ -43,6 +47,7 @@ impl Default for Config {
             tls: None,
             hosts: Vec::new(),
             compat_allow: Vec::new(),
+            trusted_proxies: Vec::new(),
             origins: Vec::new(),
         }
     }
@@ -64,7 +69,7 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
         let address = || text.parse::<IpAddr>().map(IpNet::from);
         text.parse().or_else(|_| address()).map_err(|_| {
             D::Error::custom(format!(
-                "{text:?} is no network: give an address or ADDRESS/BITS, for example \"192.168.1.0/24\""
+                "{text:?} is not a network: give an address or ADDRESS/BITS, for example \"192.168.1.0/24\""
             ))
         })
     };
@@ -84,7 +89,7 @@ mod tests {
     fn mistakes_name_the_way_out() {
         for (text, want) in [
             ("listen = \"8080\"", "\"8080\" is not an address to listen on: give IP:PORT"),
-            ("compat_allow = [\"home\"]", "\"home\" is no network: give an address or ADDRESS/BITS"),
+            ("compat_allow = [\"home\"]", "\"home\" is not a network: give an address or ADDRESS/BITS"),
             ("listne = \"127.0.0.1:1\"", "unknown field `listne`"),
         ] {
             let error = toml::from_str::<Config>(text).unwrap_err().to_string();

@@ -13,10 +13,10 @@ const RECORDED: &str = include_str!("examples.json");
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[allow(dead_code, reason = "only describes bodies")]
-pub(super) struct File(Vec<u8>);
+pub(crate) struct File(Vec<u8>);
 
 /// Says of each error that names no body of its own that it is the problem document `schema`.
-pub(super) fn add_problems(description: &mut OpenApi, schema: &str) {
+pub(crate) fn add_problems(description: &mut OpenApi, schema: &str) {
     let operations = description.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation);
     for (status, response) in operations.flat_map(|operation| &mut operation.responses.responses) {
         if let RefOr::T(response) = response
@@ -30,7 +30,7 @@ pub(super) fn add_problems(description: &mut OpenApi, schema: &str) {
 }
 
 /// Puts the recorded answers into `description`, as examples of what is answered with 200.
-pub(super) fn add_examples(description: &mut OpenApi) {
+pub(crate) fn add_examples(description: &mut OpenApi) {
     let mut recorded: Map<String, Value> = serde_json::from_str(RECORDED).unwrap_or_default();
     for (path, item) in &mut description.paths.paths {
         for (method, operation) in operations(item) {

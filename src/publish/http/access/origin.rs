@@ -1,13 +1,13 @@
 //! Which names the API may be called by, and which web pages may call it: against DNS rebinding and cross-site
 //! requests.
 
-use super::super::{Config, error::ApiError};
+use crate::publish::http::{config::Config, server::error::ApiError};
 use axum::http::{HeaderMap, Method, Uri, header, uri::Authority};
 use std::{fs, net::IpAddr};
 
 /// The names and pages that are let through.
 #[derive(Debug)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     /// In lower case.
     hosts: Vec<String>,
     origins: Vec<String>,

@@ -1,4 +1,4 @@
-//! Slows down those who try tokens: after some failures, a client's tokens are not looked at for a while.
+//! Limits guessing of tokens: after some failures, a client's tokens are refused unread for a while.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ const MAX_CLIENTS: usize = 4096;
 
 /// Failures by client.
 #[derive(Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     failures: Mutex<HashMap<IpAddr, Failures>>,
 }
 
@@ -34,7 +34,7 @@ impl Failures {
 }
 
 impl Throttle {
-    /// How long `client`'s tokens are not looked at; none if they are.
+    /// How long `client`'s tokens are refused unread; none if they are checked.
     pub fn wait(&self, client: IpAddr, now: Instant) -> Option<Duration> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let over = failures.get(&network(client))?.left(now) - FREE;

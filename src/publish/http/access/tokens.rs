@@ -1,7 +1,6 @@
 //! Tokens: where they come from, how they are kept, how a presented one is compared.
 
-use super::super::Config;
-use hmac::{Hmac, KeyInit, Mac};
+use crate::publish::http::config::Config;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
@@ -14,29 +13,18 @@ use utoipa::ToSchema;
 
 /// The shortest token: 16 characters of a random text cannot be guessed over a network.
 const SHORTEST: usize = 16;
-/// How long a login lasts.
-pub(super) const SESSION_SECONDS: i64 = 30 * 24 * 3600;
 
 /// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in super::super) enum Role {
-    /// See everything, and have pictures looked at.
+pub(crate) enum Role {
+    /// Read everything, and detect in pictures.
     Read,
     /// Also change things.
     Admin,
 }
 
-impl Role {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-/// Why a token cannot be had.
+/// Why a token cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// Its file cannot be read.
@@ -57,22 +45,22 @@ pub enum TokenError {
     },
     /// It is too short or has other characters than a header can carry.
     #[error(
-        "the token in {permit} is not usable: use at least {SHORTEST} visible ASCII characters \
+        "the token in {place} is not usable: use at least {SHORTEST} visible ASCII characters \
          (`openssl rand -hex 24` makes one), or sha256: and the 64 hex digits of its SHA-256"
     )]
     Unfit {
         /// The file or environment variable.
-        permit: String,
+        place: String,
     },
 }
 
 /// A token, of which only the SHA-256 is kept.
 #[derive(Clone)]
-pub(super) struct Token([u8; 32]);
+pub(crate) struct Token([u8; 32]);
 
 impl Token {
-    fn new(text: &str, permit: &str) -> Result<Self, TokenError> {
-        let unfit = || TokenError::Unfit { permit: permit.to_owned() };
+    fn new(text: &str, place: &str) -> Result<Self, TokenError> {
+        let unfit = || TokenError::Unfit { place: place.to_owned() };
         let text = text.trim();
         if let Some(hex) = text.strip_prefix("sha256:") {
             return from_hex(hex).map(Self).ok_or_else(unfit);
@@ -85,18 +73,11 @@ impl Token {
     fn is(&self, presented: &str) -> bool {
         Sha256::digest(presented)[..].ct_eq(&self.0).into()
     }
-
-    /// Signs a session of `role` that ends at `ends` (seconds since the Unix epoch).
-    fn sign(&self, role: Role, ends: i64) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        mac.update(format!("sightd session {} {ends}", role.name()).as_bytes());
-        mac.finalize().into_bytes().into()
-    }
 }
 
 /// All tokens there are.
 #[derive(Clone, Default)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     read: Option<Token>,
     admin: Option<Token>,
 }
@@ -138,21 +119,6 @@ impl Tokens {
     pub fn role(&self, presented: &str) -> Option<Role> {
         self.each().find(|(_, token)| token.is(presented)).map(|(role, _)| role)
     }
-
-    /// The cookie's value for the bearer of `presented`: signed with the token, so that it dies with it.
-    pub fn session(&self, presented: &str, now: i64) -> Option<String> {
-        let (role, token) = self.each().find(|(_, token)| token.is(presented))?;
-        let ends = now + SESSION_SECONDS;
-        Some(format!("{}.{ends}.{}", role.name(), to_hex(&token.sign(role, ends))))
-    }
-
-    /// What the holder of the cookie's value `session` may do at `now`.
-    pub fn session_role(&self, session: &str, now: i64) -> Option<Role> {
-        let [name, ends, signature] = session.split('.').collect::<Vec<_>>().try_into().ok()?;
-        let (ends, signature) = (ends.parse().ok()?, from_hex(signature)?);
-        let (role, token) = self.each().find(|(role, _)| role.name() == name)?;
-        (bool::from(token.sign(role, ends).ct_eq(&signature)) && now < ends).then_some(role)
-    }
 }
 
 /// A token from a file that only its owner may read.
@@ -167,10 +133,6 @@ fn read_private(path: &Path) -> Result<Token, TokenError> {
 fn read(path: &Path) -> Result<Token, TokenError> {
     let text = fs::read_to_string(path).map_err(|error| TokenError::Read { path: path.into(), error })?;
     Token::new(&text, &path.display().to_string())
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
@@ -205,21 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn a_session_dies_with_time_and_with_its_token() {
-        let tokens = tokens();
-        let session = tokens.session(READ, 1000).unwrap();
-        assert_eq!(tokens.session_role(&session, 1001), Some(Role::Read));
-        assert_eq!(tokens.session_role(&session, 1000 + SESSION_SECONDS), None);
-        assert_eq!(tokens.session_role(&session.replacen("read", "admin", 1), 1001), None);
-        assert_eq!(tokens.session_role("read.99999999999.00", 1001), None);
-        let other = Tokens { read: Token::new("another-token-0123456789", "test").ok(), admin: None };
-        assert_eq!(other.session_role(&session, 1001), None);
-    }
-
-    #[test]
     fn files_are_private_and_may_hold_the_hash() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let hash = to_hex(&Sha256::digest(READ));
+        let hash: String = Sha256::digest(READ).iter().map(|byte| format!("{byte:02x}")).collect();
         writeln!(file, "sha256:{hash}").unwrap();
         let config = Config { token_file: Some(file.path().into()), ..Config::default() };
         assert_eq!(Tokens::load(&config).unwrap().role(READ), Some(Role::Read));

@@ -4,13 +4,12 @@
 //! src/modules/ObjectDetectionYOLOv5-6.2/detect_adapter.py and detect.py, paths of the status:
 //! src/server/Controllers/ServerStatusController.cs of <https://github.com/codeproject/CodeProject.AI-Server>.
 
-use super::CompatError;
+use super::error::CompatError;
 use crate::publish::http::{
-    Shared,
-    access::Client,
-    error::ApiError,
-    extract::Part,
-    picture::{self, LARGEST_PICTURE},
+    access::client::Client,
+    detect::picture::{self, Held, LARGEST_PICTURE},
+    server::{error::ApiError, extract::Part},
+    shared::Shared,
 };
 use axum::{
     Json,
@@ -66,7 +65,7 @@ struct Module {
 
 /// What was seen, as CodeProject.AI says it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct VisionAnswer {
+pub(crate) struct VisionAnswer {
     /// Always `true`.
     success: bool,
     /// What was found, in words.
@@ -94,7 +93,7 @@ struct Prediction {
 
 /// The models that can be asked for by name.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CustomModels {
+pub(crate) struct CustomModels {
     /// Always `true`.
     success: bool,
     /// Their names.
@@ -105,15 +104,15 @@ pub(super) struct CustomModels {
 
 /// The server answers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Ping {
-    /// Whether pictures are looked at.
+pub(crate) struct Ping {
+    /// Whether a model serves.
     success: bool,
 }
 
 /// Whether there is a newer version: Blue Iris asks this before it takes a server for one.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UpdateAvailable {
+pub(crate) struct UpdateAvailable {
     /// Always `true`.
     success: bool,
     /// The same in words.
@@ -183,6 +182,8 @@ struct Form {
     image: Option<Bytes>,
     min_confidence: Option<Fraction>,
     api_key: Option<String>,
+    /// Keeps the share of memory that the form takes.
+    memory: Held,
 }
 
 /// Detects in a picture, as CodeProject.AI does.
@@ -193,12 +194,12 @@ struct Form {
         (status = "4XX", description = "The form does not fit"),
         (status = 503, description = "The queue is full or the engine not ready; see Retry-After"),
     ))]
-pub(super) async fn detect(
+pub(crate) async fn detect(
     State(shared): State<Arc<Shared>>,
-    visitor: Client,
+    client: Client,
     request: Request,
 ) -> Result<Json<VisionAnswer>, CompatError> {
-    Ok(Json(answer(&shared, visitor, request, "detect", None).await?))
+    Ok(Json(answer(&shared, client, request, "detect", None).await?))
 }
 
 /// Detects in a picture with the model of that name, which must be the one that serves.
@@ -210,13 +211,13 @@ pub(super) async fn detect(
         (status = "4XX", description = "The form does not fit, or another model serves"),
         (status = 503, description = "The queue is full or the engine not ready; see Retry-After"),
     ))]
-pub(super) async fn detect_custom(
+pub(crate) async fn detect_custom(
     State(shared): State<Arc<Shared>>,
-    visitor: Client,
+    client: Client,
     Part(name): Part<String>,
     request: Request,
 ) -> Result<Json<VisionAnswer>, CompatError> {
-    Ok(Json(answer(&shared, visitor, request, "custom", Some(&name)).await?))
+    Ok(Json(answer(&shared, client, request, "custom", Some(&name)).await?))
 }
 
 /// The model that serves, as the only custom model.
@@ -226,27 +227,27 @@ pub(super) async fn detect_custom(
         (status = 401, description = "No token"),
         (status = 503, description = "No model serves yet"),
     ))]
-pub(super) async fn list_custom(
+pub(crate) async fn list_custom(
     State(shared): State<Arc<Shared>>,
-    visitor: Client,
+    client: Client,
 ) -> Result<Json<CustomModels>, CompatError> {
-    visitor.identify(&shared.access, None)?;
+    client.identify(&shared.access, None)?;
     let (began, engine) = (Instant::now(), shared.engine()?);
     let module = Module::new("list-custom", engine.active_provider(), Duration::ZERO, began);
     Ok(Json(CustomModels { success: true, models: vec![engine.model.to_string()], module }))
 }
 
-/// Whether pictures are looked at.
+/// Whether a model serves.
 #[utoipa::path(get, path = "/v1/server/status/ping", tag = "compatible",
     responses((status = 200, description = "The server answers", body = Ping)))]
-pub(super) async fn ping(State(shared): State<Arc<Shared>>) -> Json<Ping> {
+pub(crate) async fn ping(State(shared): State<Arc<Shared>>) -> Json<Ping> {
     Json(Ping { success: shared.engine().is_ok() })
 }
 
 /// The version that runs. No server is asked for newer ones: it counts as the latest.
 #[utoipa::path(get, path = "/v1/status/updateavailable", tag = "compatible",
     responses((status = 200, description = "The version, and that there is no other", body = UpdateAvailable)))]
-pub(super) async fn update_available() -> Json<UpdateAvailable> {
+pub(crate) async fn update_available() -> Json<UpdateAvailable> {
     Json(UpdateAvailable {
         success: true,
         message: "This is the current version",
@@ -257,23 +258,24 @@ pub(super) async fn update_available() -> Json<UpdateAvailable> {
     })
 }
 
-/// Reads the form, lets the picture in it be looked at and says what was seen.
+/// Reads the form, detects in the picture and describes the result.
 async fn answer(
     shared: &Shared,
-    visitor: Client,
+    client: Client,
     request: Request,
     command: &'static str,
     model: Option<&str>,
 ) -> Result<VisionAnswer, ApiError> {
     let began = Instant::now();
-    let _turn = visitor.acquire_permit(&shared.access)?;
-    let permit = picture::acquire_permit(shared, visitor.peer());
-    let form = match permit {
-        Ok(_) => read_form(request).await,
-        Err(_) => Ok(Form { image: None, min_confidence: None, api_key: None }),
-    };
-    visitor.identify(&shared.access, form.as_ref().ok().and_then(|form| form.api_key.as_deref()))?;
-    let (permit, Form { image, min_confidence, .. }) = (permit?, form?);
+    // A client that has shown its token takes its permit of the queue before its form is read; one whose token is in the
+    // form takes it once that is known, so that those without a token cannot fill the queue.
+    let form_permit = client.form_permit(shared)?;
+    let early = form_permit.is_none().then(|| picture::acquire_permit(shared, client.peer())).transpose()?;
+    let form = read_form(shared, request, client.form_timeout()).await;
+    client.identify(&shared.access, form.as_ref().ok().and_then(|form| form.api_key.as_deref()))?;
+    drop(form_permit);
+    let Form { image, min_confidence, memory: _memory, .. } = form?;
+    let permit = early.map_or_else(|| picture::acquire_permit(shared, client.peer()), Ok)?;
     let serving = shared.engine()?;
     if let Some(name) = model.filter(|name| **name != *serving.model) {
         return Err(ApiError::UnknownModel { name: name.to_owned(), serving: serving.model.to_string() });
@@ -314,16 +316,16 @@ fn prediction(found: &Detection, size: Size) -> Prediction {
     }
 }
 
-async fn read_form(request: Request) -> Result<Form, ApiError> {
+async fn read_form(shared: &Shared, request: Request, longest: Duration) -> Result<Form, ApiError> {
     let unfit = |why: &dyn Display| ApiError::BadRequest(format!("the form cannot be read: {why}"));
     let (parts, body) = request.into_parts();
-    let body = picture::read(body, LARGEST_FORM).await?;
-    let mut request = Request::from_parts(parts, Body::from(body));
+    let memory = picture::read(&shared.limits, body, LARGEST_FORM, longest).await?;
+    let mut request = Request::from_parts(parts, Body::from(memory.bytes.clone()));
     DefaultBodyLimit::disable().apply(&mut request);
     let mut fields = Multipart::from_request(request, &()).await.map_err(|_| {
         ApiError::UnsupportedType("send a form as multipart/form-data, with the picture as \"image\"".into())
     })?;
-    let mut form = Form { image: None, min_confidence: None, api_key: None };
+    let mut form = Form { image: None, min_confidence: None, api_key: None, memory };
     while let Some(field) = fields.next_field().await.map_err(|why| unfit(&why.body_text()))? {
         let (name, is_file) = (field.name().unwrap_or_default().to_owned(), field.file_name().is_some());
         let value = field.bytes().await.map_err(|why| unfit(&why.body_text()))?;

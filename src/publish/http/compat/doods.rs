@@ -4,25 +4,25 @@
 //! without any filter gets everything: detector/regions.go of <https://github.com/snowzach/doods>, which it replaces.
 //! Addresses in `data` are never fetched.
 
-use super::CompatError;
+use super::error::CompatError;
 use crate::{
     detect_queue::Permit,
     publish::http::{
-        Shared, drawn,
-        error::{ApiError, Problem},
-        extract::Upgrade,
-        listener::Peer,
-        picture::{self, LARGEST_PICTURE},
-        stream,
+        cameras::drawn,
+        detect::picture::{self, LARGEST_PICTURE},
+        server::{
+            error::{ApiError, Problem},
+            extract::UPLOAD_TIMEOUT,
+            listener::Peer,
+            websocket::{MAX_WRITE_BUFFER, Responder, Upgrade},
+        },
+        shared::Shared,
     },
 };
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{
-        ConnectInfo, State,
-        ws::{Message, WebSocket},
-    },
+    extract::{ConnectInfo, State, ws::Message},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -33,23 +33,26 @@ use detector::{
     photo::{Format, Orientation},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 /// The name of the only detector.
 const DETECTOR: &str = "default";
 /// The largest request: a picture in base64, and what is asked of it.
-pub(in super::super) const LARGEST_REQUEST: usize = LARGEST_PICTURE.div_ceil(3) * 4 + 64 * 1024;
+pub(crate) const LARGEST_REQUEST: usize = LARGEST_PICTURE.div_ceil(3) * 4 + 64 * 1024;
+/// The most regions and confidences of a request, all together.
+const MAX_FILTERS: usize = 1000;
 /// Stands for every label that has no confidence of its own.
 const ANY: &str = "*";
 
-/// The least confidence by label, in percent; `*` for all others.
+/// The lowest confidence by label, in percent; `*` for all others.
 type Wanted = BTreeMap<String, f32>;
 
 /// What is asked.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"detector_name": "default", "data": "/9j/4AAQSkZJRg==", "detect": {"*": 50, "car": 60}}))]
-pub(in super::super) struct DoodsRequest {
+pub(crate) struct DoodsRequest {
     /// Comes back with the answer.
     #[serde(default)]
     id: Option<String>,
@@ -58,7 +61,7 @@ pub(in super::super) struct DoodsRequest {
     detector_name: Option<String>,
     /// The JPEG or PNG file, in base64.
     data: String,
-    /// The least confidence by label, in percent; `*` for all others. With neither this nor `regions`, all counts.
+    /// The lowest confidence by label, in percent; `*` for all others. With neither this nor `regions`, all counts.
     #[serde(default)]
     detect: Option<Wanted>,
     /// Parts of the picture with confidences of their own.
@@ -82,7 +85,7 @@ struct Region {
     left: f32,
     bottom: f32,
     right: f32,
-    /// The least confidence by label, in percent; `*` for all others.
+    /// The lowest confidence by label, in percent; `*` for all others.
     #[serde(default)]
     detect: Wanted,
     /// Whether the region must cover the whole box.
@@ -93,7 +96,7 @@ struct Region {
 /// What was seen, as DOODS2 says it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)] // in its schema, so that an answer of our own without detections is not also one of these
-pub(in super::super) struct DoodsAnswer {
+pub(crate) struct DoodsAnswer {
     /// The request's.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -124,7 +127,7 @@ struct DoodsDetection {
 
 /// All detectors.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Detectors {
+pub(crate) struct Detectors {
     detectors: Vec<Detector>,
 }
 
@@ -146,7 +149,7 @@ struct Detector {
         (status = 200, description = "The detectors", body = Detectors),
         (status = 503, description = "No model serves yet"),
     ))]
-pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<Detectors>, CompatError> {
+pub(crate) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<Detectors>, CompatError> {
     let engine = shared.engine()?;
     let labels = engine.labels.iter().skip(1).filter(|label| !label.is_empty()).cloned().collect();
     let detector = Detector {
@@ -161,84 +164,111 @@ pub(super) async fn detectors(State(shared): State<Arc<Shared>>) -> Result<Json<
 }
 
 /// `POST /detect` with a JSON body.
-pub(in super::super) async fn detect(
-    shared: &Shared,
-    caller: IpAddr,
-    body: Body,
-) -> Result<Json<DoodsAnswer>, CompatError> {
+pub(crate) async fn detect(shared: &Shared, caller: IpAddr, body: Body) -> Result<Json<DoodsAnswer>, CompatError> {
     let permit = picture::acquire_permit(shared, caller)?;
-    let request = parse(&picture::read(body, LARGEST_REQUEST).await?)?;
-    Ok(Json(answer(permit, request).await?))
+    let body = picture::read(&shared.limits, body, LARGEST_REQUEST, UPLOAD_TIMEOUT).await?;
+    let bytes = body.bytes.clone();
+    let (request, picture) = picture::blocking(move || parse(&bytes)?.picture()).await?;
+    Ok(Json(answer(permit, request, picture).await?))
 }
 
 /// Detects in pictures, one after the other, as DOODS2 does: each text message is a request as for `POST /detect` with
-/// a JSON body, and is answered by one message.
+/// a JSON body, and is answered by one message. The connection is closed with code 1008 when no complete message comes
+/// within 60 s.
 #[utoipa::path(get, path = "/detect", operation_id = "doods", tag = "compatible",
     responses(
         (status = 101, description = "The answers, as WebSocket messages", body = DoodsAnswer),
         (status = 426, description = "Not a WebSocket request", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many of these connections are open as may be", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn websocket(
+pub(crate) async fn websocket(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
-    Upgrade(upgrade): Upgrade,
-) -> Response {
-    let upgrade = upgrade.max_message_size(LARGEST_REQUEST).max_frame_size(LARGEST_REQUEST);
-    upgrade.on_upgrade(async move |socket| serve(&shared, peer, socket).await)
+    upgrade: Upgrade,
+) -> Result<Response, ApiError> {
+    let connection = shared.limits.detect_websocket()?;
+    Ok(upgrade.answer(LARGEST_REQUEST, Detecting { shared, peer, _connection: connection }))
 }
 
-async fn serve(shared: &Shared, caller: IpAddr, mut socket: WebSocket) {
-    let mut ping = tokio::time::interval(stream::PING_EVERY);
-    loop {
-        let message = tokio::select! {
-            received = socket.recv() => match received {
-                Some(Ok(Message::Text(text))) => reply(shared, caller, text.as_bytes()).await,
-                Some(Ok(Message::Binary(bytes))) => reply(shared, caller, &bytes).await,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
-            () = shared.stop.cancelled() => return stream::say_goodbye(socket).await,
-        };
-        if stream::send(&mut socket, message).await == stream::Alive::No {
-            return;
+/// One WebSocket whose messages are requests.
+struct Detecting {
+    shared: Arc<Shared>,
+    peer: IpAddr,
+    _connection: OwnedSemaphorePermit,
+}
+
+impl Responder for Detecting {
+    const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+    async fn answer(&mut self, message: Bytes) -> Message {
+        let mut id = None;
+        let outcome = self.detect(message, &mut id).await;
+        let answer = outcome.unwrap_or_else(|error| DoodsAnswer {
+            id,
+            image: None,
+            detections: Vec::new(),
+            error: Some(error.to_string()),
+        });
+        Message::Text(serde_json::to_string(&answer).expect("an answer has only plain values").into())
+    }
+
+    async fn stopped(&self) {
+        self.shared.stop.cancelled().await;
+    }
+}
+
+impl Detecting {
+    /// Detects as `message` asks, whose id is `id` from then on.
+    async fn detect(&self, message: Bytes, id: &mut Option<String>) -> Result<DoodsAnswer, ApiError> {
+        let permit = picture::acquire_permit(&self.shared, self.peer)?;
+        let request = picture::blocking(move || parse(&message)).await?;
+        id.clone_from(&request.id);
+        let (request, picture) = picture::blocking(move || request.picture()).await?;
+        let answer = answer(permit, request, picture).await?;
+        match &answer.image {
+            Some(image) if image.len() > MAX_WRITE_BUFFER / 2 => Err(ApiError::BadRequest(
+                "the picture with its boxes is too large for a message: ask for it as jpeg".into(),
+            )),
+            _ => Ok(answer),
         }
     }
 }
 
-/// The answer to one message, errors included.
-async fn reply(shared: &Shared, caller: IpAddr, message: &[u8]) -> Message {
-    let detect = async |request: DoodsRequest| answer(picture::acquire_permit(shared, caller)?, request).await;
-    let (id, outcome) = match parse(message) {
-        Ok(request) => (request.id.clone(), detect(request).await),
-        Err(error) => (None, Err(error)),
-    };
-    let answer = outcome.unwrap_or_else(|error| DoodsAnswer {
-        id,
-        image: None,
-        detections: Vec::new(),
-        error: Some(error.to_string()),
-    });
-    Message::Text(serde_json::to_string(&answer).expect("an answer has only plain values").into())
-}
-
 fn parse(bytes: &[u8]) -> Result<DoodsRequest, ApiError> {
-    serde_json::from_slice(bytes).map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))
+    let request: DoodsRequest = serde_json::from_slice(bytes)
+        .map_err(|why| ApiError::BadRequest(format!("the request does not fit: {why}")))?;
+    let regions = request.regions.iter().flatten();
+    let filters = regions.map(|region| 1 + region.detect.len()).sum::<usize>();
+    let filters = filters + request.detect.as_ref().map_or(0, BTreeMap::len);
+    if filters > MAX_FILTERS {
+        return Err(ApiError::BadRequest(format!(
+            "the request has {filters} regions and confidences together: at most {MAX_FILTERS} are allowed"
+        )));
+    }
+    Ok(request)
 }
 
-async fn answer(permit: Permit, request: DoodsRequest) -> Result<DoodsAnswer, ApiError> {
-    let DoodsRequest { id, detector_name, data, detect, regions, image, preprocess } = request;
+impl DoodsRequest {
+    /// The request without its picture, and the picture's file.
+    fn picture(mut self) -> Result<(Self, Bytes), ApiError> {
+        let data = std::mem::take(&mut self.data);
+        let bytes = STANDARD.decode(data.trim()).map_err(|why| {
+            ApiError::BadRequest(format!("data is not a picture in base64 ({why}); addresses are never fetched"))
+        })?;
+        Ok((self, bytes.into()))
+    }
+}
+
+async fn answer(permit: Permit, request: DoodsRequest, picture: Bytes) -> Result<DoodsAnswer, ApiError> {
+    let DoodsRequest { id, detector_name, detect, regions, image, preprocess, data: _ } = request;
     check_detector(detector_name.as_deref())?;
     if preprocess.is_some_and(|steps| !steps.is_empty()) {
-        return Err(ApiError::BadRequest("preprocess: pictures are looked at as they come; leave it out".into()));
+        return Err(ApiError::BadRequest("preprocess is not supported: leave it out".into()));
     }
     let (detect, regions) = (detect.unwrap_or_default(), regions.unwrap_or_default());
-    let bytes = Bytes::from(STANDARD.decode(data.trim()).map_err(|why| {
-        ApiError::BadRequest(format!("data is not a picture in base64 ({why}); addresses are never fetched"))
-    })?);
     let least = detect.values().chain(regions.iter().flat_map(|region| region.detect.values()));
     let least = least.copied().min_by(f32::total_cmp).map(share);
-    let seen = picture::detect(permit, bytes.clone(), least).await?;
+    let seen = picture::detect(permit, picture.clone(), least).await?;
     let wanted = Filter { detect, regions };
     let (found, detections) = seen
         .detections
@@ -246,7 +276,10 @@ async fn answer(permit: Permit, request: DoodsRequest) -> Result<DoodsAnswer, Ap
         .filter_map(|found| Some((found.clone(), DoodsDetection::new(found, wanted.passes(found)?))))
         .unzip();
     let image = match image.as_deref().and_then(image_format) {
-        Some(format) => Some(STANDARD.encode(drawn::file(bytes, Orientation::Upright, found, format).await?)),
+        Some(format) => {
+            let file = drawn::file(picture, Orientation::Upright, found, format).await?;
+            Some(picture::blocking(move || Ok(STANDARD.encode(file))).await?)
+        }
         None => None,
     };
     Ok(DoodsAnswer { id, image, detections, error: None })

@@ -1,6 +1,6 @@
 //! The dashboard: static files embedded in the binary.
 
-use super::{error::ApiError, etag};
+use crate::publish::http::server::{error::ApiError, etag};
 use axum::{
     Router,
     http::{HeaderMap, StatusCode, header},
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 /// The page loads nothing from elsewhere and runs nothing but its own modules.
-pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -76,7 +76,7 @@ static ETAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// Routes of all files.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     ASSETS.iter().enumerate().fold(Router::new(), |router, (index, asset)| {
         router.route(asset.path, get(async move |headers: HeaderMap| serve(index, &headers)))
     })
