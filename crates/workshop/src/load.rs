@@ -95,11 +95,6 @@ pub fn manifest_path(onnx: &Path) -> PathBuf {
     onnx.with_extension("toml")
 }
 
-/// Lower-case hex.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A file's SHA-256 in lower-case hex.
 ///
 /// # Errors
@@ -110,7 +105,7 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(hex::encode(hasher.finalize())),
             Ok(n) => hasher.update(&buffer[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),

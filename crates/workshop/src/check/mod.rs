@@ -56,24 +56,29 @@ pub enum CheckError {
     #[error(transparent)]
     Decode(#[from] decode::DecodeError),
     /// The reference cannot be read.
-    #[error("{path}: {error}")]
-    Npz {
-        /// The file.
-        path: String,
-        /// Why.
-        error: NpzError,
-    },
-    /// The reference has not what is needed.
-    #[error("{path} has no array {name} of {wanted} values (it has {found}); needed are the input and each output")]
-    Reference {
+    #[error(transparent)]
+    Npz(#[from] NpzError),
+    /// The reference lacks an array.
+    #[error("{path} has no array {name} (it has {found}); the input and each output are needed")]
+    NoArray {
         /// The file.
         path: String,
         /// The array.
         name: String,
-        /// How many values it must have.
-        wanted: usize,
-        /// What there is.
+        /// Names and shapes of those it has.
         found: String,
+    },
+    /// An array of the reference has another shape than the model's tensor.
+    #[error("{path}: array {name} has the shape {found:?}, the model's {name} has {expected:?}")]
+    Shape {
+        /// The file.
+        path: String,
+        /// The array.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape of the model's input or output.
+        expected: Vec<usize>,
     },
 }
 
@@ -105,25 +110,46 @@ pub fn self_check(written: &Written) -> Result<Checked, CheckError> {
 /// # Errors
 /// [`CheckError`].
 pub fn verify(written: &Written, reference: &Path) -> Result<Vec<Difference>, CheckError> {
-    let path = reference.display().to_string();
-    let npz = Npz::open(reference).map_err(|error| CheckError::Npz { path: path.clone(), error })?;
-    let array = |name: &str, wanted: usize| match npz.get(name) {
-        Some(values) if values.len() == wanted => Ok(values),
-        _ => Err(CheckError::Reference { path: path.clone(), name: name.to_owned(), wanted, found: npz.contents() }),
-    };
+    let reference = Reference { path: reference.display().to_string(), npz: Npz::open(reference)? };
     let (_, mut engine) = open(written)?;
-    let input = array(&written.model.manifest.input.name, engine.input().len())?;
-    engine.input().copy_from_slice(input);
+    let input = &written.model.manifest.input;
+    let shape = [1, 3, input.height as usize, input.width as usize];
+    engine.input().copy_from_slice(reference.array(&input.name, &shape)?);
     engine.run()?;
     let mut differences = Vec::new();
     for name in written.model.manifest.decode.outputs() {
         let ours = engine.output(name).ok_or_else(|| decode::DecodeError::MissingOutput(name.to_owned()))?;
-        let theirs = array(name, ours.data.len())?;
+        let theirs = reference.array(name, ours.shape)?;
         // In the total order, in which a NaN is the largest: `f32::max` would pass over it.
         let largest = ours.data.iter().zip(theirs).map(|(a, b)| (a - b).abs()).max_by(f32::total_cmp).unwrap_or(0.0);
         differences.push(Difference { name: name.to_owned(), largest });
     }
     Ok(differences)
+}
+
+/// The original's tensors, and the file they are from.
+struct Reference {
+    path: String,
+    npz: Npz,
+}
+
+impl Reference {
+    /// The values of the array `name`, whose shape must be `expected`; leading dimensions of 1 make no difference.
+    fn array(&self, name: &str, expected: &[usize]) -> Result<&[f32], CheckError> {
+        let (path, name) = (self.path.clone(), name.to_owned());
+        let Some(array) = self.npz.get(&name) else {
+            return Err(CheckError::NoArray { path, name, found: self.npz.contents() });
+        };
+        if without_leading_ones(&array.shape) != without_leading_ones(expected) {
+            let (found, expected) = (array.shape.clone(), expected.to_vec());
+            return Err(CheckError::Shape { path, name, found, expected });
+        }
+        Ok(&array.values)
+    }
+}
+
+fn without_leading_ones(shape: &[usize]) -> &[usize] {
+    &shape[shape.iter().take_while(|&&d| d == 1).count()..]
 }
 
 fn open(written: &Written) -> Result<(Runtime, Box<dyn Engine>), CheckError> {

@@ -1,4 +1,6 @@
-//! FlatBuffers, read with every offset checked: the generated readers of that format trust the file.
+//! FlatBuffers, read field by field with every offset checked. The `flatbuffers` crate verifies a file as well, but
+//! only against code that its compiler generates from a schema; the few fields that an import reads need neither the
+//! schema of TensorFlow Lite nor that code, and the bound on copied bytes holds for all tables of a file together.
 
 use super::error::Fault;
 use bytes::Bytes;

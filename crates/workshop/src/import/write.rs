@@ -2,7 +2,7 @@
 
 use super::Imported;
 use super::error::{Fault, ImportError};
-use crate::load::{hex, manifest_path};
+use crate::load::manifest_path;
 use detector::manifest::{Manifest, Model};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -53,7 +53,7 @@ fn write_and_sync(path: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()
     content(&mut file)?;
     let Hashed { file, hasher } = file.into_inner().map_err(IntoInnerError::into_error)?;
     file.sync_all()?;
-    Ok(hex(&hasher.finalize()))
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// A file, and the SHA-256 of what was written to it.

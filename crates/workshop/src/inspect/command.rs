@@ -44,8 +44,7 @@ pub fn run_inspect(args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<()
         (None, None) => anyhow::bail!("give a FILE or --arch NAME"),
     };
     if let Some(path) = &args.html {
-        let page = html::page(&inspection)?;
-        std::fs::write(path, page).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs_err::write(path, html::page(&inspection))?;
     }
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&inspection)?)?;
@@ -56,7 +55,7 @@ pub fn run_inspect(args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<()
 }
 
 fn inspect_file(file: &Path) -> anyhow::Result<Inspection> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let bytes = fs_err::read(file)?;
     let model = onnx::read(&Bytes::from(bytes)).with_context(|| {
         format!(
             "{} cannot be inspected; a model of another format must be imported first (sightd model import)",

@@ -12,5 +12,4 @@ pub mod tensorrt;
 
 pub use command::{InspectArgs, run_inspect};
 pub use graph::layers;
-pub use html::page;
 pub use report::Inspection;

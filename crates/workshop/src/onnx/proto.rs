@@ -133,8 +133,6 @@ pub struct Attribute {
 
 /// The values of [`Attribute::type`] that the workshop writes.
 pub mod attribute_type {
-    /// `f`
-    pub const FLOAT: i32 = 1;
     /// `i`
     pub const INT: i32 = 2;
     /// `ints`
