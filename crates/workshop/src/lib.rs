@@ -1,8 +1,10 @@
 //! The workshop: brings detectors of other formats into the one form that the daemon runs, and looks into them.
 
+pub mod archive;
 pub mod catalog;
 pub mod check;
 pub mod cli;
+pub mod download;
 pub mod eval;
 mod find;
 pub mod import;

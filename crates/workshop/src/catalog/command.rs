@@ -1,6 +1,9 @@
 //! `sightd model list` and `sightd model pull`.
 
-use super::{Catalog, CatalogEntry, PullEvent, pull};
+use super::entry::{Catalog, CatalogEntry};
+use super::fetch::PullEvent;
+use super::pull::pull;
+use super::resolve::default_folder;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use detector::suggest;
@@ -8,11 +11,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Where models lie in a checkout, once set-up has run.
-pub const CHECKOUT: &str = ".sightd/models";
-/// Where an operator's models lie.
-pub const INSTALLED: &str = "/var/lib/sightd/models";
 
 /// `sightd model list`
 #[derive(Debug, Args)]
@@ -30,12 +28,6 @@ pub struct PullArgs {
     /// The folder for the model [default: .sightd/models where there is one, else /var/lib/sightd/models]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
-}
-
-/// Where models lie unless the user says otherwise.
-pub fn default_folder() -> PathBuf {
-    let is_set_up = Path::new(CHECKOUT).parent().is_some_and(Path::is_dir);
-    PathBuf::from(if is_set_up { CHECKOUT } else { INSTALLED })
 }
 
 /// Writes the catalogue and the state of each network to `out`.

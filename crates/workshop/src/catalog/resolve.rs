@@ -1,7 +1,19 @@
 //! From the name a user gives with `--network` to the model that runs.
 
-use super::{Catalog, default_folder};
+use super::entry::Catalog;
 use detector::status::SubstituteFor;
+use std::path::{Path, PathBuf};
+
+/// The models of a checkout, once set-up has run.
+pub const CHECKOUT: &str = ".sightd/models";
+/// The models of an installation.
+pub const INSTALLED: &str = "/var/lib/sightd/models";
+
+/// The folder of the models unless the user names one.
+pub fn default_folder() -> PathBuf {
+    let is_set_up = Path::new(CHECKOUT).parent().is_some_and(Path::is_dir);
+    PathBuf::from(if is_set_up { CHECKOUT } else { INSTALLED })
+}
 
 /// The model that runs under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
