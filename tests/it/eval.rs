@@ -156,7 +156,7 @@ fn both_resizes_take_png_and_classes_go_by_name() {
 fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
     let model = DefaultModel::new();
     for (from, to, says) in [
-        ("a.png", "b.png", "b.png\" cannot be read: No such file"),
+        ("a.png", "b.png", "b.png`: No such file"),
         ("\"width\": 20", "\"width\": 21", "a.png\" has 20x30 pixels, instances.json says 21x30"),
         ("person", "troll", "knows none of the dataset's classes (troll, gnome)"),
         ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG picture"),

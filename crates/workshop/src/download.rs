@@ -71,13 +71,7 @@ impl Download<'_> {
 }
 
 /// Copies until the end, or until there are more than `max` bytes, `done` of which are there.
-fn copy(
-    mut from: impl Read,
-    to: &mut impl Write,
-    mut done: u64,
-    max: u64,
-    progress: &dyn Fn(u64),
-) -> io::Result<()> {
+fn copy(mut from: impl Read, to: &mut impl Write, mut done: u64, max: u64, progress: &dyn Fn(u64)) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     while done <= max {
         let count = from.read(&mut buffer)?;

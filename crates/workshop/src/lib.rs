@@ -1,4 +1,7 @@
-//! The workshop: brings detectors of other formats into the one form that the daemon runs, and looks into them.
+//! The workshop: imports detectors of other formats into the one form that the daemon runs, and inspects and evaluates
+//! them.
+
+#![warn(unreachable_pub)]
 
 pub mod archive;
 pub mod catalog;
@@ -8,7 +11,7 @@ pub mod download;
 pub mod eval;
 mod find;
 pub mod import;
-pub mod inspect;
+mod inspect;
 mod load;
 pub mod onnx;
 mod wire;

@@ -3,8 +3,8 @@
 use super::onnx::{self, MANIFEST_KEY};
 use bytes::Bytes;
 use detector::manifest::{Manifest, Model};
+use fs_err as fs;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -18,14 +18,9 @@ pub enum LoadError {
         .0.display(), .0.display()
     )]
     Missing(PathBuf),
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The model or its manifest.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// The model or its manifest cannot be read; the error names the file.
+    #[error(transparent)]
+    Read(#[from] io::Error),
     /// The manifest does not parse.
     #[error("manifest {}: {source}; write it anew with `sightd model import`", path.display())]
     Manifest {
@@ -73,13 +68,13 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
     let sha256 = match sha256_of(path) {
         Ok(sha256) => sha256,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing(path.to_owned())),
-        Err(source) => return Err(LoadError::Read { path: path.to_owned(), source }),
+        Err(error) => return Err(error.into()),
     };
     let beside = manifest_path(path);
-    let manifest = match std::fs::read_to_string(&beside) {
+    let manifest = match fs::read_to_string(&beside) {
         Ok(text) => parse(&text, &beside)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => embedded(path)?,
-        Err(source) => return Err(LoadError::Read { path: beside, source }),
+        Err(error) => return Err(error.into()),
     };
     match &manifest.sha256 {
         Some(expected) if *expected != sha256 => {
@@ -91,16 +86,16 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
 }
 
 /// Where the manifest of the model at `onnx` stands.
-pub fn manifest_path(onnx: &Path) -> PathBuf {
+pub(crate) fn manifest_path(onnx: &Path) -> PathBuf {
     onnx.with_extension("toml")
 }
 
 /// A file's SHA-256 in lower-case hex.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read; the error names the file.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = fs::File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -118,8 +113,7 @@ fn parse(text: &str, path: &Path) -> Result<Manifest, LoadError> {
 }
 
 fn embedded(path: &Path) -> Result<Manifest, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let model = onnx::read(&Bytes::from(bytes))
+    let model = onnx::read(&Bytes::from(fs::read(path)?))
         .map_err(|e| LoadError::Malformed { path: path.to_owned(), why: e.to_string() })?;
     let text = model.metadata(MANIFEST_KEY).ok_or_else(|| LoadError::NoManifest(path.to_owned()))?;
     parse(text, path)

@@ -92,5 +92,7 @@ pub enum PullError {
 }
 
 fn by_hand(archive: &str) -> String {
-    format!("You can also copy the archive {archive} from another machine into the folder `downloads` beside the models")
+    format!(
+        "You can also copy the archive {archive} from another machine into the folder `downloads` beside the models"
+    )
 }

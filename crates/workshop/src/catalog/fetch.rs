@@ -1,8 +1,8 @@
 //! Fetches a package's archive: the registry's own program gives its address, curl downloads it, and resumes an
 //! earlier download that was interrupted.
 
-use super::error::PullError;
 use super::entry::{Package, Registry};
+use super::error::PullError;
 use crate::download::{Download, DownloadError};
 use crate::load::sha256_of;
 use fs_err as fs;

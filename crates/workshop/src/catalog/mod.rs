@@ -9,8 +9,9 @@ mod pull;
 mod resolve;
 
 pub use command::{ListArgs, PullArgs, run_list, run_pull};
-pub use entry::{Catalog, CatalogEntry, Original, Package, Registry, Substitute};
+pub use entry::{Catalog, CatalogEntry};
 pub use error::PullError;
 pub use fetch::PullEvent;
 pub use pull::{Pulled, pull};
-pub use resolve::{CHECKOUT, INSTALLED, ResolveError, Resolved, resolve};
+pub use resolve::ResolveError;
+pub(crate) use resolve::{CHECKOUT, INSTALLED, Resolved, resolve};

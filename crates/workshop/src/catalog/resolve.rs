@@ -5,19 +5,19 @@ use detector::status::SubstituteFor;
 use std::path::{Path, PathBuf};
 
 /// The models of a checkout, once set-up has run.
-pub const CHECKOUT: &str = ".sightd/models";
+pub(crate) const CHECKOUT: &str = ".sightd/models";
 /// The models of an installation.
-pub const INSTALLED: &str = "/var/lib/sightd/models";
+pub(crate) const INSTALLED: &str = "/var/lib/sightd/models";
 
 /// The folder of the models unless the user names one.
-pub fn default_folder() -> PathBuf {
+pub(super) fn default_folder() -> PathBuf {
     let is_set_up = Path::new(CHECKOUT).parent().is_some_and(Path::is_dir);
     PathBuf::from(if is_set_up { CHECKOUT } else { INSTALLED })
 }
 
 /// The model that runs under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// Name of its file, without `.onnx`; or what the user gave, when that is in no catalogue.
     pub model: String,
     /// The classes that are wanted; all when empty.
@@ -63,7 +63,7 @@ fn what(name: &str, model: &str) -> String {
 ///
 /// # Errors
 /// [`ResolveError`] with what to do.
-pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Result<Resolved, ResolveError> {
+pub(crate) fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Result<Resolved, ResolveError> {
     let plain = |model: &str| Resolved { model: model.to_owned(), only: Vec::new(), stands_in_for: None };
     let catalog = Catalog::load().map_err(|e| ResolveError::Catalog(e.to_string()))?;
     let Some(network) = catalog.find(name).filter(|_| !is_there(name)) else {

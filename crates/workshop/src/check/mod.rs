@@ -2,14 +2,12 @@
 
 mod npz;
 
-pub use npz::NpzError;
-
 use super::import::Written;
 use detector::decode::{self, Decoder};
 use detector::infer::{self, Engine, InferError, Runtime};
 use detector::manifest::Manifest;
 use detector::tensor::RawOutputs;
-use npz::Npz;
+use npz::{Npz, NpzError};
 use std::path::Path;
 
 /// What came of the run on the built-in picture.

@@ -47,7 +47,7 @@ pub enum NpzError {
 
 /// An array of floats.
 #[derive(Debug, PartialEq)]
-pub struct Array {
+pub(super) struct Array {
     /// Dimensions, outermost first.
     pub shape: Vec<usize>,
     /// The values in row-major order, as many as the shape asks for.
@@ -56,7 +56,7 @@ pub struct Array {
 
 /// Float arrays by name.
 #[derive(Debug)]
-pub struct Npz {
+pub(super) struct Npz {
     arrays: BTreeMap<String, Array>,
 }
 
@@ -65,7 +65,7 @@ impl Npz {
     ///
     /// # Errors
     /// [`NpzError`], which names the file.
-    pub fn open(path: &Path) -> Result<Self, NpzError> {
+    pub(super) fn open(path: &Path) -> Result<Self, NpzError> {
         let named = || path.display().to_string();
         let zip = |source| NpzError::Zip { path: named(), source };
         let mut archive = zip::ZipArchive::new(fs_err::File::open(path)?).map_err(zip)?;
@@ -85,12 +85,12 @@ impl Npz {
     }
 
     /// The array of that name.
-    pub fn get(&self, name: &str) -> Option<&Array> {
+    pub(super) fn get(&self, name: &str) -> Option<&Array> {
         self.arrays.get(name)
     }
 
     /// Names and shapes of the arrays, for messages.
-    pub fn contents(&self) -> String {
+    pub(super) fn contents(&self) -> String {
         let each: Vec<String> = self.arrays.iter().map(|(name, array)| format!("{name} {:?}", array.shape)).collect();
         each.join(", ")
     }

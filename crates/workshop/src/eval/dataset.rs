@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -11,15 +11,8 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// The description cannot be read.
-    #[error(
-        "the dataset's {path:?} cannot be read: {error}; a dataset is a folder with instances.json (COCO form) and images/"
-    )]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error("{0}; a dataset is a folder with instances.json (COCO form) and images/")]
+    Unreadable(#[from] io::Error),
     /// The description is no COCO JSON.
     #[error("{path:?} is not in COCO's instances form: at {field}: {error}")]
     Malformed {
@@ -121,7 +114,7 @@ impl Dataset {
     /// When it cannot be read, is no COCO JSON, or its numbers do not fit together.
     pub fn read(folder: &Path) -> Result<Self, DatasetError> {
         let path = folder.join("instances.json");
-        let json = fs::read(&path).map_err(|error| DatasetError::Unreadable { path: path.clone(), error })?;
+        let json = fs_err::read(&path)?;
         let mut dataset: Self = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&json))
             .map_err(|error| DatasetError::Malformed {
                 path: path.clone(),
@@ -179,7 +172,7 @@ mod tests {
 
     fn read(json: &str) -> Result<Dataset, DatasetError> {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("instances.json"), json).unwrap();
+        std::fs::write(folder.path().join("instances.json"), json).unwrap();
         Dataset::read(folder.path())
     }
 

@@ -1,8 +1,8 @@
 //! Takes a dataset's pictures through a model, on several engines side by side.
 
 use super::{
-    LiveScaler, MakeScaler, Picture, Resize,
     dataset::{CocoResult, Dataset, Image},
+    scaler::{LiveScaler, MakeScaler, Picture, Resize},
 };
 use detector::{
     Detector, DetectorError,
@@ -15,7 +15,7 @@ use detector::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -33,15 +33,10 @@ const MAX_DETECTIONS: usize = 100;
 
 /// Why the pictures could not be looked at.
 #[derive(Debug, thiserror::Error)]
-pub enum RunnerError {
+pub(super) enum RunnerError {
     /// A picture cannot be read.
-    #[error("the dataset's picture {path:?} cannot be read: {error}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error("a picture of the dataset: {0}")]
+    Unreadable(#[from] io::Error),
     /// A picture cannot be decoded.
     #[error("the dataset's picture {path:?}: {error}")]
     Photo {
@@ -109,7 +104,7 @@ struct Worker {
 
 impl DatasetRunner<'_> {
     /// Takes all pictures through `jobs` engines. Shows a progress bar if the standard error is a terminal.
-    pub fn run(&self, jobs: usize) -> Result<DatasetDetections, RunnerError> {
+    pub(super) fn run(&self, jobs: usize) -> Result<DatasetDetections, RunnerError> {
         let mut workers = vec![self.worker()?];
         let provider = workers[0].detector.provider().to_string();
         for _ in 1..jobs {
@@ -160,7 +155,7 @@ impl DatasetRunner<'_> {
         found: &mut Vec<Detection>,
     ) -> Result<(), RunnerError> {
         let path = self.folder.join(&image.file_name);
-        let bytes = fs::read(&path).map_err(|error| RunnerError::Unreadable { path: path.clone(), error })?;
+        let bytes = fs_err::read(&path)?;
         let broken = |error| RunnerError::Photo { path: path.clone(), error };
         let (size, said) = (photo::size(&bytes).map_err(broken)?, Size::new(image.width, image.height));
         if size != said {

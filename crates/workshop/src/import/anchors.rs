@@ -15,7 +15,7 @@ const TOLERANCE_QUANTISED: f32 = 0.02;
 
 /// The generator's parameters.
 #[derive(Debug)]
-pub struct FoundAnchors {
+pub(super) struct FoundAnchors {
     /// What goes into the manifest.
     pub anchors: Anchors,
     /// Largest difference to the file's own anchors in units of the picture; `None` when it holds none.
@@ -26,7 +26,7 @@ pub struct FoundAnchors {
 ///
 /// # Errors
 /// [`Fault::Anchors`] when the generator cannot make them.
-pub fn find(graph: &Graph, layout: &Layout) -> Result<FoundAnchors, Fault> {
+pub(super) fn find(graph: &Graph, layout: &Layout) -> Result<FoundAnchors, Fault> {
     let own: Vec<Own<'_>> = graph.constants().filter_map(|(_, c)| Own::of(c, layout.anchors())).collect();
     let mut best: Option<FoundAnchors> = None;
     let mut nearest = f32::INFINITY;

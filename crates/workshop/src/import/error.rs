@@ -18,22 +18,9 @@ pub struct ImportError {
 /// What is wrong with a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// That file: the model itself or a part of it.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A result cannot be written.
-    #[error("{} cannot be written: {source}", path.display())]
-    Write {
-        /// The file to be written.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// A file cannot be read or written: the model, a part of it, its labels or a result. The error names it.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
     /// No reader knows the format.
     #[error(
         "its format is not known ({found}); known are TensorFlow.js graph models (model.json), TensorFlow frozen \

@@ -18,7 +18,7 @@ const MAX_SIDE: usize = 1 << 16;
 
 /// A network and what was folded into its convolutions, by operator.
 #[derive(Debug)]
-pub struct Folded {
+pub(super) struct Folded {
     /// The result.
     pub network: Network,
     /// How many nodes of each operator were folded away.
@@ -29,7 +29,7 @@ pub struct Folded {
 ///
 /// # Errors
 /// [`Fault::Operator`] with the operator and the node that is not handled; [`Fault::Constant`] for bad weights.
-pub fn fold(graph: &Graph, cut: &Cut<'_>, size: [usize; 2]) -> Result<Folded, Fault> {
+pub(super) fn fold(graph: &Graph, cut: &Cut<'_>, size: [usize; 2]) -> Result<Folded, Fault> {
     let input_shape = Shape { height: size[0], width: size[1], channels: 3 };
     let mut folder = Folder {
         graph,

@@ -24,8 +24,8 @@ pub enum Labels {
 /// Of `given`, the background may be left out.
 ///
 /// # Errors
-/// [`Fault::Read`] and [`Fault::Labels`] when the file is missing or does not fit; [`Fault::TooMany`].
-pub fn labels(given: Option<&Labels>, classes: usize) -> Result<Vec<String>, Fault> {
+/// [`Fault::File`] and [`Fault::Labels`] when the file is missing or does not fit; [`Fault::TooMany`].
+pub(super) fn labels(given: Option<&Labels>, classes: usize) -> Result<Vec<String>, Fault> {
     if classes > MAX_CLASSES {
         return Err(Fault::TooMany { what: "classes", max: MAX_CLASSES });
     }
@@ -33,7 +33,7 @@ pub fn labels(given: Option<&Labels>, classes: usize) -> Result<Vec<String>, Fau
         None => return Ok(default_labels(classes)),
         Some(Labels::Names(names)) => (names.clone(), "the list given".to_owned()),
         Some(Labels::File(path)) => {
-            let text = std::fs::read_to_string(path).map_err(|source| Fault::Read { path: path.clone(), source })?;
+            let text = fs_err::read_to_string(path)?;
             (text.lines().map(|line| line.trim().to_owned()).collect(), path.display().to_string())
         }
     };

@@ -1,15 +1,18 @@
 //! ONNX detectors: those that decode their boxes themselves are kept as they are; the others are cut to the common
 //! form.
 
+use super::convert::{Imported, convert};
 use super::describe;
 use super::error::Fault;
+use super::file::OnnxFile;
 use super::format::Format;
 use super::labels::labels;
+use super::onnx_graph;
+use super::options::ImportOptions;
 use super::report::Report;
-use super::{ImportOptions, Imported, OnnxFile, convert, onnx_graph};
 use crate::onnx::proto::{DimensionValue, Graph, Metadata, Model, ValueInfo};
-use crate::onnx::shape::{Shapes, declared};
 use crate::onnx::{MANIFEST_KEY, read};
+use crate::onnx::{Shapes, declared};
 use bytes::Bytes;
 use detector::manifest::{Channels, Decode, Input, Manifest};
 use prost::Message;
@@ -25,7 +28,7 @@ const GRID: [&str; 2] = ["bboxes", "coverage"];
 ///
 /// # Errors
 /// [`Fault`].
-pub fn import(file: Bytes, name: String, options: &ImportOptions) -> Result<Imported, Fault> {
+pub(super) fn import(file: Bytes, name: String, options: &ImportOptions) -> Result<Imported, Fault> {
     let model = read(&file).map_err(|e| {
         Fault::Malformed(format!("{e} (a TensorFlow SavedModel begins like one, and must be frozen first)"))
     })?;

@@ -8,7 +8,7 @@ use super::constant::{Constant, Element, Quantisation};
 use super::error::Fault;
 use super::graph::{Attributes, Filter, Graph, Node};
 use crate::onnx::proto::{self, data_type};
-use crate::onnx::shape::{Shapes, declared};
+use crate::onnx::{Shapes, declared};
 use bytes::Bytes;
 
 /// Dimensions of a picture.
@@ -20,7 +20,7 @@ const MAX_SEARCH: usize = 64;
 ///
 /// # Errors
 /// [`Fault`] when the graph is damaged.
-pub fn translate(model: &proto::Graph) -> Result<Graph, Fault> {
+pub(super) fn translate(model: &proto::Graph) -> Result<Graph, Fault> {
     let shapes = Shapes::infer(model);
     let mut graph = Graph::default();
     for tensor in &model.initializer {

@@ -21,7 +21,7 @@ const UINT8: u8 = 3;
 const NAME: usize = 256;
 
 /// Whether `bytes` are a TensorFlow Lite model.
-pub fn recognises(bytes: &[u8]) -> bool {
+pub(super) fn recognises(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(IDENTIFIER)
 }
 
@@ -29,7 +29,7 @@ pub fn recognises(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Fault`] when the bytes are no such model or not all of it.
-pub fn read(file: &Bytes) -> Result<Graph, Fault> {
+pub(super) fn read(file: &Bytes) -> Result<Graph, Fault> {
     let model = Table::root(file)?;
     let subgraphs = model.tables(2)?;
     let subgraph = subgraphs.first().ok_or_else(|| Fault::Malformed("it has no subgraph".into()))?;

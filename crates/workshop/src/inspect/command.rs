@@ -1,8 +1,9 @@
 //! `sightd model inspect`.
 
 use super::arch::{Architecture, Scaling};
+use super::graph::layers;
 use super::report::Inspection;
-use super::{html, layers, published, tensorrt};
+use super::{html, published, tensorrt};
 use crate::onnx;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
@@ -37,7 +38,7 @@ pub struct InspectArgs {
 ///
 /// # Errors
 /// When the file is no ONNX, or the page cannot be written.
-pub fn run_inspect(args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn run_inspect(args: &InspectArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let inspection = match (&args.file, args.arch) {
         (Some(file), _) => inspect_file(file)?,
         (None, Some(arch)) => inspect_architecture(arch, Scaling { alpha: args.alpha, size: args.size })?,

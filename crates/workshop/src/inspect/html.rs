@@ -20,7 +20,7 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 220.0;
 
 /// The page.
-pub fn page(inspection: &Inspection) -> String {
+pub(super) fn page(inspection: &Inspection) -> String {
     let layers: Vec<&Layer> = inspection.layers.iter().filter(|l| l.kind != Kind::Other).collect();
     let page = html! {
         (DOCTYPE)

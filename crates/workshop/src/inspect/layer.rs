@@ -140,7 +140,7 @@ pub struct Layer {
 
 /// Sums over layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
+pub(super) struct Totals {
     /// How many layers.
     pub layers: u64,
     /// See [`Layer::parameters`].
@@ -153,7 +153,7 @@ pub struct Totals {
 
 impl Totals {
     /// The sums over `layers`.
-    pub fn of<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Self {
+    pub(super) fn of<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Self {
         layers.into_iter().fold(Self::default(), |sum, layer| Self {
             layers: sum.layers + 1,
             parameters: sum.parameters.saturating_add(layer.parameters),

@@ -9,7 +9,7 @@ use std::fmt;
 
 /// All that is known of a network's cost.
 #[derive(Debug, Serialize)]
-pub struct Inspection {
+pub(super) struct Inspection {
     /// The network: a file or an architecture.
     pub name: String,
     /// Sums over all layers.
@@ -30,7 +30,7 @@ pub struct Inspection {
 
 impl Inspection {
     /// Sums `layers` up.
-    pub fn new(name: String, layers: Vec<Layer>) -> Self {
+    pub(super) fn new(name: String, layers: Vec<Layer>) -> Self {
         let mut by_kind: BTreeMap<Kind, Vec<&Layer>> = BTreeMap::new();
         for layer in &layers {
             by_kind.entry(layer.kind).or_default().push(layer);
@@ -49,12 +49,12 @@ impl Inspection {
 }
 
 /// Millions with three digits behind the point.
-pub fn millions(count: u64) -> String {
+pub(super) fn millions(count: u64) -> String {
     format!("{:.3} M", count as f64 / 1e6)
 }
 
 /// What a time is bound by, in a word.
-pub fn bound(bound: Bound) -> &'static str {
+pub(super) fn bound(bound: Bound) -> &'static str {
     match bound {
         Bound::Compute => "compute",
         Bound::Memory => "memory",

@@ -3,11 +3,11 @@
 
 use crate::onnx::OPSET;
 use crate::onnx::proto::{Graph, Model, Node, data_type};
-use crate::onnx::shape::{Shapes, declared};
+use crate::onnx::{Shapes, declared};
 use std::collections::BTreeMap;
 
 /// Where the table is from.
-pub const SOURCE: &str = "onnx-tensorrt, docs/operators.md, release 8.2-GA";
+pub(super) const SOURCE: &str = "onnx-tensorrt, docs/operators.md, release 8.2-GA";
 
 /// Operators of the default domain that are taken without a condition that matters here.
 const TAKEN: &[&str] = &[
@@ -117,7 +117,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// What is in the way of one engine for the whole graph: reasons, with how many nodes have them.
-pub fn obstacles(model: &Model) -> BTreeMap<String, usize> {
+pub(super) fn obstacles(model: &Model) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     let opset = model.opset_import.iter().filter(|o| o.domain.is_empty()).map(|o| o.version).max().unwrap_or(0);
     if opset > OPSET {

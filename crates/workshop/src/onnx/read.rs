@@ -181,7 +181,7 @@ impl Tensor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{floats, int64s, model, node};
+    use super::super::build::{floats, int64s, model, node};
     use super::*;
 
     fn tiny() -> Model {
