@@ -42,7 +42,7 @@ fn a_changed_truncated_or_missing_model_is_named_with_the_way_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("ssd.onnx");
     let missing = load(&out).unwrap_err().to_string();
-    assert!(missing.contains("ssd.onnx is not there") && missing.contains("sightd model pull"), "{missing}");
+    assert!(missing.contains("ssd.onnx does not exist") && missing.contains("sightd model pull"), "{missing}");
     let written = write(&default_model(), &out).expect("the model is written");
     let whole = std::fs::read(&out).expect("the model");
     std::fs::write(&out, &whole[..whole.len() / 2]).expect("the half is written");

@@ -15,15 +15,15 @@ use std::path::{Path, PathBuf};
 /// Commands about models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Show the networks that are known by name, and which are here
+    /// List the networks that are known by name, and which are installed
     List(ListArgs),
-    /// Fetch a network by name, or say how to get it
+    /// Fetch a network by name, or print how to get it
     Pull(PullArgs),
     /// Turn a detector of another format into an ONNX file that sightd runs
     Import(ImportArgs),
     /// Count what a network costs, layer by layer
     Inspect(InspectArgs),
-    /// Measure how well a model finds what is labelled in a dataset
+    /// Measure the accuracy of a model on a labelled dataset
     Eval(EvalArgs),
 }
 
@@ -36,16 +36,16 @@ pub struct ImportArgs {
     /// The ONNX file to write; its manifest is written beside it
     #[arg(short, long, value_name = "OUT.onnx")]
     pub output: PathBuf,
-    /// A file with the names of the classes, one a line
+    /// A file with the names of the classes, one per line, or a label map (.pbtxt)
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// Side of the square input in pixels, where the file does not say it
+    /// Side of the square input in pixels, where the file does not specify it
     #[arg(long, value_name = "PIXELS")]
     pub size: Option<u32>,
-    /// What a DetectNet subtracts from every pixel value
+    /// The mean that a DetectNet subtracts from every pixel value
     #[arg(long, value_name = "VALUE")]
     pub mean: Option<f32>,
-    /// A NumPy file with the input and the outputs of the original by the names of the import, to compare with
+    /// A NumPy file with the input and the outputs of the original, named as in the import, to compare with
     #[arg(long, value_name = "REF.npz")]
     pub verify: Option<PathBuf>,
     /// The licence of the weights, for the manifest
@@ -57,10 +57,10 @@ pub struct ImportArgs {
 }
 
 impl ModelCommand {
-    /// Does what the command says, and reports to `out`. `live` makes the daemon's scaler, for `eval --resize live`.
+    /// Runs the command and prints its result to `out`. `live` creates the daemon's scaler, for `eval --resize live`.
     ///
     /// # Errors
-    /// What went wrong, with the file and the way out.
+    /// An error that names the file and says what to do.
     pub fn run(self, live: &eval::MakeScaler<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
         match self {
             Self::List(args) => catalog::run_list(args, out),
@@ -100,8 +100,8 @@ pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
                 writeln!(out, "ran     {name} {shape:?}: {:.4} to {:.4}", output.min, output.max)?;
             }
         }
-        // Without ONNX Runtime the import is still of use, on another machine.
-        Err(CheckError::Infer(error)) if args.verify.is_none() => writeln!(out, "not run {error}")?,
+        // Without ONNX Runtime the import can still be used on another machine.
+        Err(CheckError::Infer(error)) if args.verify.is_none() => writeln!(out, "not run: {error}")?,
         Err(error) => return Err(error.into()),
     }
     args.verify.map_or(Ok(()), |reference| verify(&written, &reference, out))

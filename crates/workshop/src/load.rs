@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error(
-        "model {} is not there: `sightd model list` shows what can be fetched with `sightd model pull NAME`; \
-         `sightd model import FILE -o {}` makes it from your own",
+        "model {} does not exist: `sightd model list` lists what `sightd model pull NAME` can fetch; \
+         `sightd model import FILE -o {}` creates it from a model of your own",
         .0.display(), .0.display()
     )]
     Missing(PathBuf),
@@ -22,7 +22,7 @@ pub enum LoadError {
     #[error(transparent)]
     Read(#[from] io::Error),
     /// The manifest does not parse.
-    #[error("manifest {}: {source}; write it anew with `sightd model import`", path.display())]
+    #[error("manifest {}: {source}; create it again with `sightd model import`", path.display())]
     Manifest {
         /// The file that holds the manifest.
         path: PathBuf,
@@ -42,8 +42,8 @@ pub enum LoadError {
         /// SHA-256 in the manifest.
         expected: String,
     },
-    /// The file is no ONNX, or not all of it is there.
-    #[error("model {} is no ONNX file or is truncated: {why}; fetch or import it again", path.display())]
+    /// The file is not ONNX, or it is truncated.
+    #[error("model {} is not an ONNX file or is truncated: {why}; fetch or import it again", path.display())]
     Malformed {
         /// The model.
         path: PathBuf,
@@ -52,8 +52,8 @@ pub enum LoadError {
     },
     /// An ONNX file of unknown form.
     #[error(
-        "model {} has no manifest beside it or inside it, so how to decode its outputs is not known: \
-         `sightd model import {} -o NEW.onnx` makes one if it is an SSD",
+        "model {} has no manifest beside it or inside it, so it is unknown how to decode its outputs: \
+         `sightd model import {} -o NEW.onnx` creates one if it is an SSD",
         .0.display(), .0.display()
     )]
     NoManifest(PathBuf),

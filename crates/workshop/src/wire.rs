@@ -20,11 +20,11 @@ pub(crate) enum Value {
     Bytes(Bytes),
 }
 
-/// Why bytes are no protobuf message.
+/// Why bytes are not a protobuf message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The message ends within a field.
-    #[error("it ends within a field of {needed} bytes, of which {left} are there")]
+    #[error("it ends within a field of {needed} bytes, of which {left} are left")]
     Truncated {
         /// Bytes of the field.
         needed: u64,
@@ -62,7 +62,9 @@ impl Fields {
                 Value::Bytes(self.rest.split_to(length))
             }
             WireType::StartGroup | WireType::EndGroup => {
-                return Err(WireError::NotProtobuf(format!("field {number} is a group, which is not in use")));
+                return Err(WireError::NotProtobuf(format!(
+                    "field {number} is a group, which ONNX and TensorFlow do not use"
+                )));
             }
         };
         Ok((number, value))

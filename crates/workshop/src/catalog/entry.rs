@@ -22,22 +22,22 @@ pub struct Catalog {
 pub struct CatalogEntry {
     /// Its name, also that of its file.
     pub name: String,
-    /// What it is, in one line.
+    /// A description in one line.
     pub title: String,
-    /// Other names it is chosen by.
+    /// Alternative names.
     #[serde(default)]
     pub aliases: Vec<String>,
     /// The licence of the weights that a registry carries.
     pub licence: Option<String>,
-    /// Where those come from.
+    /// Their origin.
     pub source: Option<String>,
     /// Names of its classes, without the background; absent where they are COCO's.
     pub labels: Option<Vec<String>>,
-    /// What a registry carries.
+    /// The package of a registry that contains it.
     pub package: Option<Package>,
-    /// What runs in its place until the user has imported it.
+    /// The network that runs in its place until the user has imported it.
     pub substitute: Option<Substitute>,
-    /// Where its weights are when no registry carries them.
+    /// Where to download its weights when no registry has them.
     pub original: Option<Original>,
 }
 
@@ -45,13 +45,13 @@ pub struct CatalogEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Whose program fetches it.
+    /// The registry.
     pub registry: Registry,
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Name of the file that arrives.
+    /// Name of the archive.
     pub archive: String,
     /// Its size.
     pub bytes: u64,
@@ -79,37 +79,37 @@ pub enum Registry {
     Pypi,
 }
 
-/// What runs in place of a network.
+/// The network that runs in place of another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Substitute {
     /// Name of another network of the catalogue.
     pub network: String,
-    /// The classes that are wanted of it; all when empty.
+    /// The classes that are detected; all when empty.
     #[serde(default)]
     pub only: Vec<String>,
-    /// How it differs, in words.
+    /// How it differs, as text.
     pub difference: String,
 }
 
-/// Weights that the user must fetch.
+/// Weights that the user must download.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Original {
     /// The public download.
     pub url: String,
-    /// On what terms.
+    /// Their licence.
     pub licence: String,
     /// The command that unpacks it.
     pub unpack: String,
-    /// What to do before the import, in words.
+    /// What to do before the import, as text.
     pub convert: Option<String>,
-    /// What to hand to `sightd model import`.
+    /// The argument for `sightd model import`.
     pub import: String,
 }
 
 impl Catalog {
-    /// The catalogue that came with the program.
+    /// The catalogue that is built into the program.
     ///
     /// # Errors
     /// When the program was built with a broken catalogue, which a test prevents.
@@ -160,7 +160,7 @@ mod tests {
             assert!(network.package.is_some() || network.original.is_some(), "{}", network.name);
             if let Some(substitute) = &network.substitute {
                 let other = catalog.find(&substitute.network).unwrap();
-                assert!(other.package.is_some(), "{} stands in and cannot be fetched", other.name);
+                assert!(other.package.is_some(), "{} is a substitute and cannot be fetched", other.name);
             }
             if let Some(package) = &network.package {
                 assert_eq!(package.sha256.len(), 64);

@@ -1,4 +1,4 @@
-//! Runs an imported model once: on a built-in picture to see that it works, or against outputs of the original.
+//! Runs an imported model once: on a generated picture to check that it works, or against outputs of the original.
 
 mod npz;
 
@@ -10,7 +10,7 @@ use detector::tensor::RawOutputs;
 use npz::{Npz, NpzError};
 use std::path::Path;
 
-/// What came of the run on the built-in picture.
+/// The result of the run on the generated picture.
 #[derive(Debug)]
 pub struct Checked {
     /// ONNX Runtime's version.
@@ -37,7 +37,7 @@ pub struct Range {
 pub struct Difference {
     /// The output.
     pub name: String,
-    /// The largest absolute difference of a value; not a number where one of both is none.
+    /// The largest absolute difference of a value; NaN where either of them is.
     pub largest: f32,
 }
 
@@ -48,9 +48,9 @@ pub enum CheckError {
     #[error(transparent)]
     Infer(#[from] InferError),
     /// An output is not finite.
-    #[error("output {0} has values that are no numbers: the weights are damaged, or the import is wrong")]
+    #[error("output {0} has values that are infinite or NaN: the weights are damaged, or the import is wrong")]
     NotFinite(String),
-    /// An output lacks or has another form than the manifest says.
+    /// An output is missing or has another shape than the manifest says.
     #[error(transparent)]
     Decode(#[from] decode::DecodeError),
     /// The reference cannot be read.
@@ -80,7 +80,7 @@ pub enum CheckError {
     },
 }
 
-/// Opens and runs the model on a built-in picture, and decodes what it gives.
+/// Opens and runs the model on a generated picture, and decodes the outputs.
 ///
 /// # Errors
 /// [`CheckError`].
@@ -167,7 +167,7 @@ fn decode_once(manifest: &Manifest, engine: &dyn RawOutputs) -> Result<(), Check
     Ok(())
 }
 
-/// A picture of waves of many lengths and directions, so that every filter has something to see.
+/// Waves of many lengths and directions, so that every filter responds.
 fn paint(tensor: &mut [f32], width: usize) {
     let plane = (tensor.len() / 3).max(1);
     for (i, value) in tensor.iter_mut().enumerate() {

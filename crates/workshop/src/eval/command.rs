@@ -28,13 +28,13 @@ pub struct EvalArgs {
     /// Name of a model, or path of an ONNX file
     #[arg(long, alias = "network", value_name = "NAME", default_value = "ssdlite-mobilenet-v2")]
     pub model: String,
-    /// How pictures are brought to the model's size
+    /// How pictures are scaled to the model's input size
     #[arg(long, value_enum, default_value_t = Resize::Tf1)]
     pub resize: Resize,
     /// Only the first COUNT pictures, by id
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,
-    /// Engines that work side by side [default: one for each core, one on a GPU]
+    /// Engines that run in parallel [default: one per core, one on a GPU]
     #[arg(long, value_name = "COUNT")]
     pub jobs: Option<NonZeroU16>,
     /// Print JSON instead of a table
@@ -67,13 +67,13 @@ pub fn run_eval(args: &EvalArgs, live: &MakeScaler<'_>, out: &mut dyn Write) -> 
 pub fn evaluate(args: &EvalArgs, live: &MakeScaler<'_>) -> anyhow::Result<Report> {
     let mut dataset = Dataset::read(&args.dataset)?;
     dataset.limit(args.limit.unwrap_or(usize::MAX));
-    ensure!(!dataset.images.is_empty(), "the dataset {:?} has no pictures to look at", args.dataset);
+    ensure!(!dataset.images.is_empty(), "the dataset {:?} contains no pictures", args.dataset);
     let model = find(&args.model, &[])?;
     let labels = &model.manifest.labels;
     let unknown = dataset.retain_categories(|category| labels.contains(&category.name));
     ensure!(
         !dataset.categories.is_empty(),
-        "the model {} knows none of the dataset's classes ({}): are they named alike?",
+        "the model {} has none of the dataset's classes ({}): are the names spelled the same?",
         model.manifest.name,
         unknown.join(", ")
     );

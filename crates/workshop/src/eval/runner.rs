@@ -31,7 +31,7 @@ const MAX_IOU: Fraction = Fraction::new(0.6).unwrap();
 /// COCO counts no more.
 const MAX_DETECTIONS: usize = 100;
 
-/// Why the pictures could not be looked at.
+/// Why the pictures could not be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunnerError {
     /// A picture cannot be read.
@@ -46,7 +46,7 @@ pub(super) enum RunnerError {
         error: PhotoError,
     },
     /// A picture has another size than the labels were made on.
-    #[error("the dataset's picture {path:?} has {found} pixels, instances.json says {said}")]
+    #[error("the dataset's picture {path:?} has {found} pixels, but instances.json says {said}")]
     Size {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub(super) enum RunnerError {
         /// Size in the description.
         said: Size,
     },
-    /// The live path's scaler cannot be had, or refuses a picture.
+    /// The scaler of the live path cannot be created, or rejects a picture.
     #[error("{path:?}: {error}")]
     Scale {
         /// The folder or picture.
@@ -87,7 +87,7 @@ pub(super) struct DatasetRunner<'a> {
     pub live: &'a MakeScaler<'a>,
 }
 
-/// What came of a look at all pictures.
+/// The detections of all pictures.
 pub(super) struct DatasetDetections {
     /// All detections, picture by picture.
     pub found: Vec<CocoResult>,

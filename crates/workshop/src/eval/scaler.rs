@@ -4,12 +4,12 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use detector::{geometry::Size, pixels::Pixels};
 
-/// How pictures are brought to the model's size.
+/// How pictures are scaled to the model's input size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Resize {
     /// As TensorFlow 1 did in training: bilinear without half-pixel centres
     Tf1,
-    /// As the daemon does: by GStreamer's elements
+    /// As the daemon does: with GStreamer's elements
     Live,
 }
 
@@ -46,5 +46,5 @@ pub trait LiveScaler: Send {
     fn scale(&mut self, picture: Picture) -> anyhow::Result<Pixels>;
 }
 
-/// Makes a [`LiveScaler`] to the size given, or says why there is none here.
+/// Makes a [`LiveScaler`] to the size given, or says why that is not possible.
 pub type MakeScaler<'a> = dyn Fn(Size) -> anyhow::Result<Box<dyn LiveScaler>> + Sync + 'a;

@@ -76,7 +76,7 @@ pub(super) struct Constant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConstantError {
     /// Sizes disagree.
-    #[error("its shape {shape:?} needs {expected} bytes, the file holds {found}")]
+    #[error("its shape {shape:?} needs {expected} bytes, but the file has {found}")]
     Length {
         /// Dimensions.
         shape: Vec<usize>,

@@ -17,7 +17,7 @@ pub struct Imported {
     pub onnx: OnnxFile,
     /// The model's description, without the file's SHA-256.
     pub manifest: Manifest,
-    /// What was done.
+    /// What the import did.
     pub report: Report,
 }
 

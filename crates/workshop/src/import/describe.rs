@@ -1,4 +1,4 @@
-//! What the manifest says of an imported SSD: read from the graph where it is there.
+//! The manifest of an imported SSD: read from the graph as far as the graph contains it.
 
 use super::emit::{IMAGE, LOGITS, RAW_BOXES};
 use super::error::Fault;
@@ -31,7 +31,7 @@ impl Layout {
 /// Reads the layout off the shapes of the heads.
 ///
 /// # Errors
-/// [`Fault::NoSsd`] when box and class heads do not go together.
+/// [`Fault::NoSsd`] when box and class heads do not match.
 pub(super) fn layout(network: &Network) -> Result<Layout, Fault> {
     let mut layers = Vec::new();
     let mut columns = None;
@@ -46,7 +46,7 @@ pub(super) fn layout(network: &Network) -> Result<Layout, Fault> {
         }
         layers.push([boxes.shape.height, boxes.shape.width, anchors]);
     }
-    let columns = columns.ok_or_else(|| Fault::NoSsd("there are no heads".into()))?;
+    let columns = columns.ok_or_else(|| Fault::NoSsd("it has no heads".into()))?;
     Ok(Layout { layers, columns })
 }
 

@@ -1,4 +1,4 @@
-//! Which format a file has, by its content.
+//! Recognises the format of a file by its content.
 
 use super::error::Fault;
 use super::{face_api, frozen, tfjs, tflite};

@@ -15,11 +15,11 @@ pub(super) struct Node {
     pub op: String,
     /// Its operands: names of nodes or constants, perhaps with `:output` behind or `^` (control) before.
     pub inputs: Vec<String>,
-    /// The settings that some step looks at; absent on most nodes.
+    /// The attributes that the import reads; absent on most nodes.
     pub attributes: Option<Box<Attributes>>,
 }
 
-/// The settings of an operator that some step looks at.
+/// The attributes of an operator that the import reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Attributes {
     /// Steps of a convolution or pooling window: one for each dimension of the picture.

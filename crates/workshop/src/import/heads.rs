@@ -54,7 +54,7 @@ pub(super) fn cut(graph: &Graph) -> Result<Cut<'_>, Fault> {
     for &head in boxes.iter().chain(&logits) {
         walk.visit(head)?;
     }
-    let input = walk.input.ok_or_else(|| Fault::NoSsd("its heads do not depend on any input".into()))?;
+    let input = walk.input.ok_or_else(|| Fault::NoSsd("its heads depend on no input".into()))?;
     Ok(Cut { input, boxes, logits, activation, order: walk.order })
 }
 
@@ -71,7 +71,7 @@ fn box_and_class_heads(graph: &Graph) -> Result<Heads<'_>, Fault> {
         (true, false) => Ok(Heads::of(graph, first, second)),
         (false, true) => Ok(Heads::of(graph, second, first)),
         _ => Err(Fault::NoSsd(format!(
-            "whether {} or {} holds the boxes can be told neither by names nor by a sigmoid or softmax behind",
+            "neither the names nor a sigmoid or softmax behind tell which of {} and {} holds the boxes",
             first.name, second.name
         ))),
     }
@@ -163,7 +163,7 @@ impl<'a> Walk<'a> {
             if self.graph.constant(name).is_some() || !self.seen.insert(name) {
                 continue;
             }
-            let node = self.graph.node(name).ok_or_else(|| Fault::NoSsd(format!("{name} is used but not there")))?;
+            let node = self.graph.node(name).ok_or_else(|| Fault::NoSsd(format!("{name} is used but not defined")))?;
             if self.is_input(node)? {
                 continue;
             }

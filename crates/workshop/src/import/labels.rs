@@ -8,7 +8,7 @@ const COCO: &str = include_str!("../../../../models/labels/coco.txt");
 
 const BACKGROUND: &str = "background";
 
-/// The most classes that are accepted: with the background as many as [`detector::decode::Decoder`] serves.
+/// The most classes that are accepted: with the background as many as [`detector::decode::Decoder`] supports.
 const MAX_CLASSES: usize = u16::MAX as usize - 1;
 
 /// The names of the classes, as a user gives them.

@@ -59,7 +59,7 @@ pub(super) enum Op {
     Relu(String),
     /// Sum of two values of one shape.
     Add(String, String),
-    /// Values one behind the other along the channels.
+    /// Concatenation along the channels.
     Concat(Vec<String>),
     /// Maximum over a window.
     MaxPool(String, Pool),
@@ -80,7 +80,7 @@ pub(super) struct Conv {
     pub window: Pool,
     /// Spacing of the taps, rows and columns.
     pub dilations: [usize; 2],
-    /// How many groups of channels are kept apart: 1, or all of them in a depthwise convolution.
+    /// Number of groups: 1, or the number of input channels in a depthwise convolution.
     pub groups: usize,
 }
 
@@ -141,7 +141,7 @@ impl Weights {
     }
 }
 
-/// How a window moves over a picture.
+/// The window of a convolution or pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pool {
     /// Rows and columns.
@@ -169,7 +169,7 @@ impl Pool {
     ) -> Result<(Self, [usize; 2]), String> {
         let strides = spatial(&attributes.strides)?;
         if size.iter().any(|s| !(1..=MAX_WINDOW).contains(s)) {
-            return Err(format!("a window of {size:?}; 1 to {MAX_WINDOW} are handled"));
+            return Err(format!("a window of {size:?}; 1 to {MAX_WINDOW} are supported"));
         }
         let padding = Padding::of(attributes)?;
         let mut pads = match padding {
@@ -196,12 +196,12 @@ impl Pool {
     }
 }
 
-/// What is put round a picture before a window moves over it.
+/// The padding of a feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Padding {
-    /// As much as keeps the size before the stride.
+    /// As many pixels as keep the size at stride 1.
     Same,
-    /// So many pixels above, left, below and right.
+    /// Pixels above, left, below and right.
     Explicit([usize; 4]),
 }
 
@@ -213,11 +213,11 @@ impl Padding {
             (Some("EXPLICIT"), &[top, left, bottom, right]) => {
                 let sides = [top, left, bottom, right].map(|side| usize::try_from(side).unwrap_or(usize::MAX));
                 if sides.iter().any(|side| *side > MAX_WINDOW) {
-                    return Err(format!("pads {:?}; 0 to {MAX_WINDOW} are handled", attributes.pads));
+                    return Err(format!("pads {:?}; 0 to {MAX_WINDOW} are supported", attributes.pads));
                 }
                 Ok(Self::Explicit(sides))
             }
-            (other, _) => Err(format!("padding {}; SAME and VALID are handled", other.unwrap_or("missing"))),
+            (other, _) => Err(format!("padding {}; SAME and VALID are supported", other.unwrap_or("missing"))),
         }
     }
 }
@@ -233,5 +233,5 @@ pub(super) fn spatial(list: &[i64]) -> Result<[usize; 2], String> {
         [1, rows, columns, 1] => positive(rows).zip(positive(columns)).map(|(r, c)| [r, c]),
         _ => None,
     };
-    pair.ok_or_else(|| format!("{list:?}; [1, rows, columns, 1] with 1 to {MAX_WINDOW} is handled"))
+    pair.ok_or_else(|| format!("{list:?}; [1, rows, columns, 1] with 1 to {MAX_WINDOW} is supported"))
 }

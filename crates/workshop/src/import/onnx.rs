@@ -37,10 +37,10 @@ pub(super) fn import(file: Bytes, name: String, options: &ImportOptions) -> Resu
         return unchanged(&file, &model, manifest);
     }
     let Some(graph) = model.graph.as_ref() else {
-        return Err(Fault::Malformed("it holds no graph".into()));
+        return Err(Fault::Malformed("it contains no graph".into()));
     };
     if let Some(tensor) = graph.initializer.iter().find(|t| t.data_location != 0) {
-        return Err(Fault::DataType { name: tensor.name.clone(), found: "that stand in another file".into() });
+        return Err(Fault::DataType { name: tensor.name.clone(), found: "in another file".into() });
     }
     let has = |names: [&str; 2]| names.iter().all(|n| graph.output.iter().any(|o| o.name == *n));
     if has(GRID) {
@@ -54,7 +54,7 @@ pub(super) fn import(file: Bytes, name: String, options: &ImportOptions) -> Resu
 
 /// A file that an earlier import wrote.
 fn unchanged(file: &Bytes, model: &Model, manifest: Manifest) -> Result<Imported, Fault> {
-    let graph = model.graph.as_ref().ok_or_else(|| Fault::Malformed("it holds no graph".into()))?;
+    let graph = model.graph.as_ref().ok_or_else(|| Fault::Malformed("it contains no graph".into()))?;
     let report = Report::of_kept(Format::Sightd, graph, manifest.labels.len().saturating_sub(1));
     Ok(Imported { onnx: OnnxFile::of_bytes([file.clone()]), manifest, report })
 }
@@ -67,7 +67,7 @@ enum Kept {
 }
 
 fn kept(file: &Bytes, mut model: Model, name: String, options: &ImportOptions, form: Kept) -> Result<Imported, Fault> {
-    let graph = model.graph.as_mut().ok_or_else(|| Fault::Malformed("it holds no graph".into()))?;
+    let graph = model.graph.as_mut().ok_or_else(|| Fault::Malformed("it contains no graph".into()))?;
     let inputs_before = graph.input.clone();
     let [height, width] = fix_input(graph, options.size)?;
     let classes = classes(graph, form)?;

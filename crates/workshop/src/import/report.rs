@@ -1,4 +1,4 @@
-//! What an import found and did, for people.
+//! The report of an import.
 
 use super::describe::Layout;
 use super::format::Format;
@@ -94,7 +94,7 @@ impl fmt::Display for Report {
         writeln!(f, "        {} anchors ({})", self.anchors, layers.join(" "))?;
         match self.anchors_difference {
             Some(difference) => writeln!(f, "        anchors as in the file, to within {difference:.1e}")?,
-            None => writeln!(f, "        anchors of the Object Detection API's defaults; the file holds none")?,
+            None => writeln!(f, "        anchors by the Object Detection API's defaults; the file contains none")?,
         }
         writeln!(f, "cut     {} nodes of preprocessing, box decoding and suppression", self.cut)?;
         writeln!(f, "folded  {}", counts(&self.folded))?;

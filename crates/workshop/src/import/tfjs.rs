@@ -12,7 +12,7 @@ use std::path::Path;
 /// The largest `model.json` accepted, in bytes; those of whole detectors have less than one megabyte.
 const MAX_JSON: usize = 32 << 20;
 
-/// `model.json`, as far as the importer looks at it.
+/// The part of `model.json` that the importer reads.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ModelJson {

@@ -188,7 +188,7 @@ impl Reader {
 
 fn tensor(tensors: &[Tensor], index: i32) -> Result<&Tensor, Fault> {
     let tensor = usize::try_from(index).ok().and_then(|i| tensors.get(i));
-    tensor.ok_or_else(|| Fault::Malformed(format!("tensor {index} is not there")))
+    tensor.ok_or_else(|| Fault::Malformed(format!("tensor {index} is missing")))
 }
 
 /// TensorFlow's nodes for one operator, a `BuiltinOperator`: the last carries the name of its result.

@@ -72,11 +72,11 @@ fn inspect_file(file: &Path) -> anyhow::Result<Inspection> {
 fn inspect_architecture(arch: Architecture, scaling: Scaling) -> anyhow::Result<Inspection> {
     ensure!(
         scaling.alpha > 0.0 && scaling.alpha <= 4.0,
-        "--alpha {} is not usable: it must be above 0 and at most 4",
+        "--alpha {} is out of range: it must be above 0 and at most 4",
         scaling.alpha
     );
     let plain = (scaling.alpha - 1.0).abs() < f64::EPSILON;
-    ensure!(plain || arch.has_width(), "--alpha {}: only MobileNet (v1) has a width multiplier here", scaling.alpha);
+    ensure!(plain || arch.has_width(), "--alpha {}: only MobileNet (v1) has a width multiplier", scaling.alpha);
     let name = format!("{arch:?}, alpha {}, {} x {}", scaling.alpha, scaling.size, scaling.size);
     let mut inspection = Inspection::new(name, arch.layers(scaling));
     inspection.published = published::published(arch, scaling);

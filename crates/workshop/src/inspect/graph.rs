@@ -1,4 +1,4 @@
-//! Counts what an ONNX graph costs.
+//! The cost of each layer of an ONNX graph.
 
 use super::layer::{Feature, Field, Kind, Layer};
 use crate::onnx::proto::{Graph, Node};

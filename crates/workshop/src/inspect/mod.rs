@@ -1,4 +1,4 @@
-//! What a network costs: parameters, multiply-adds, activations, and the time the Jetson Nano needs at least.
+//! The cost of a network: parameters, multiply-adds, activations, and a lower bound of the time on the Jetson Nano.
 
 mod arch;
 mod command;

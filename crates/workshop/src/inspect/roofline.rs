@@ -1,8 +1,8 @@
-//! How fast the Jetson Nano can be at most: each layer is bound by arithmetic or by memory.
+//! The lower bound of the time on the Jetson Nano: each layer is bound by arithmetic or by memory bandwidth.
 //!
 //! Figures of the Nano's data sheet: 472 GFLOPS in fp16 (128 CUDA cores, 2 fused multiply-adds of 2 halves a clock,
-//! 921.6 MHz) and 25.6 GB/s (64 bits of LPDDR4 at 1600 MHz). A multiply-add is two operations. Real networks reach
-//! a part of it: launches, layouts and small maps cost more.
+//! 921.6 MHz) and 25.6 GB/s (64 bits of LPDDR4 at 1600 MHz). A multiply-add is two operations. Real networks are
+//! slower: kernel launches, layout changes and small feature maps cost time.
 
 use super::layer::Layer;
 use serde::Serialize;

@@ -166,7 +166,7 @@ pub struct Tensor {
     /// Elements, when double.
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
-    /// 1 where the elements stand in another file.
+    /// 1 where the elements are in another file.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
 }
