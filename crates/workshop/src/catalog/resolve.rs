@@ -123,7 +123,8 @@ mod tests {
         assert_eq!(error.to_string(), words);
         let error = resolve("SSD_MOBILENET_V1", |_| false).unwrap_err().to_string();
         assert!(error.contains("1. download http") && error.contains("Apache-2.0"), "{error}");
-        assert!(error.contains("frozen_inference_graph.pb -o .sightd/models/ssd-mobilenet-v1.onnx"), "{error}");
+        let import = format!("frozen_inference_graph.pb -o {}/ssd-mobilenet-v1.onnx", default_folder().display());
+        assert!(error.contains(&import), "{error}");
     }
 
     #[test]
