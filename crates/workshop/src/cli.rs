@@ -6,10 +6,12 @@ use super::{
     eval::{self, EvalArgs},
     import::{self, ImportOptions, Labels, Written},
     inspect::{self, InspectArgs},
+    load,
 };
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Commands about models.
@@ -75,25 +77,30 @@ impl ModelCommand {
 /// The largest difference to the original's outputs that passes: rounding of 32-bit floats, and nothing else.
 const TOLERANCE: f32 = 1e-4;
 
-/// Imports a model, prints what was found, cut, folded and kept, and runs the result once.
+/// Imports a model, prints what was found, cut, folded and kept, and runs the result once. The output is written only
+/// when the result runs, or when there is no ONNX Runtime to run it.
 ///
 /// # Errors
-/// Those of [`import::import`], [`import::write`], [`check::self_check`] and [`check::verify`].
+/// When the output would overwrite an input, and those of [`import::import`], [`import::write`], [`check::self_check`] and [`check::verify`].
 pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let stem = args.output.file_stem().context("--output names no file")?;
+    refuse_overwriting(&args)?;
     let options = ImportOptions {
         name: Some(stem.to_string_lossy().into_owned()),
-        labels: args.labels.map(Labels::File),
+        labels: args.labels.clone().map(Labels::File),
         size: args.size,
         mean: args.mean,
-        licence: args.licence,
-        source: args.source,
+        licence: args.licence.clone(),
+        source: args.source.clone(),
     };
     let imported = import::import(&args.file, &options)?;
-    let written = import::write(&imported, &args.output)?;
     writeln!(out, "{}", imported.report)?;
-    writeln!(out, "wrote   {} and {}", written.model.path.display(), written.toml.display())?;
-    match check::self_check(&written) {
+    // Checked in a folder of its own: what is at the output stays until the new model has passed.
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let scratch = tempfile::Builder::new().prefix(".import.").tempdir_in(folder)?;
+    let candidate = import::write(&imported, &scratch.path().join("model.onnx"))?;
+    match check::self_check(&candidate) {
         Ok(checked) => {
             for output in &checked.outputs {
                 let (name, shape) = (&output.name, &output.shape);
@@ -101,10 +108,32 @@ pub fn run_import(args: ImportArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             }
         }
         // Without ONNX Runtime the import can still be used on another machine.
-        Err(CheckError::Infer(error)) if args.verify.is_none() => writeln!(out, "not run: {error}")?,
-        Err(error) => return Err(error.into()),
+        Err(CheckError::NoRuntime(error)) if args.verify.is_none() => writeln!(out, "not run: {error}")?,
+        Err(error) => return Err(anyhow::Error::from(error).context(format!("cannot import {}", args.file.display()))),
     }
-    args.verify.map_or(Ok(()), |reference| verify(&written, &reference, out))
+    args.verify.map_or(Ok(()), |reference| verify(&candidate, &reference, out))?;
+    let written = import::write(&imported, &args.output)?;
+    writeln!(out, "wrote   {} and {}", written.model.path.display(), written.toml.display())?;
+    Ok(())
+}
+
+/// Refuses an output that would overwrite a file that is read.
+fn refuse_overwriting(args: &ImportArgs) -> anyhow::Result<()> {
+    for output in [args.output.clone(), load::manifest_path(&args.output)] {
+        for input in [Some(args.file.as_path()), args.labels.as_deref(), args.verify.as_deref()].into_iter().flatten() {
+            let same = match (fs_err::metadata(input), fs_err::metadata(&output)) {
+                (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+                _ => false,
+            };
+            ensure!(
+                !same,
+                "--output {} would overwrite {}: choose another name",
+                args.output.display(),
+                input.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn verify(written: &Written, reference: &Path, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -5,10 +5,13 @@ mod npz;
 use super::import::Written;
 use detector::decode::{self, Decoder};
 use detector::infer::{self, Engine, InferError, Runtime};
-use detector::manifest::Manifest;
+use detector::manifest::{Decode, Manifest};
 use detector::tensor::RawOutputs;
 use npz::{Npz, NpzError};
 use std::path::Path;
+
+/// What rounding may add to a score or a corner, in units of the picture.
+const ROUNDING: f32 = 1e-3;
 
 /// The result of the run on the generated picture.
 #[derive(Debug)]
@@ -44,9 +47,28 @@ pub struct Difference {
 /// Why a model did not pass.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// It does not run.
+    /// There is no ONNX Runtime to run it.
     #[error(transparent)]
+    NoRuntime(InferError),
+    /// It does not run.
+    #[error("the model does not run: {0}")]
     Infer(#[from] InferError),
+    /// The outputs are not finished scores and boxes, which their names and shapes let one expect.
+    #[error(
+        "output {name} has values from {min:.3} to {max:.3}, {expected}: the network gives raw offsets or logits, which \
+         are decoded only for the forms that docs/models.md lists; export it with its box decoding (pytorch-ssd: \
+         convert with is_test=True)"
+    )]
+    NotDecoded {
+        /// The output.
+        name: String,
+        /// Its smallest value.
+        min: f32,
+        /// Its largest value.
+        max: f32,
+        /// What is wrong with these.
+        expected: &'static str,
+    },
     /// An output is not finite.
     #[error("output {0} has values that are infinite or NaN: the weights are damaged, or the import is wrong")]
     NotFinite(String),
@@ -98,6 +120,7 @@ pub fn self_check(written: &Written) -> Result<Checked, CheckError> {
         let max = tensor.data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         outputs.push(Range { name: name.to_owned(), shape: tensor.shape.to_vec(), min, max });
     }
+    check_corners(&written.model.manifest.decode, &*engine)?;
     decode_once(&written.model.manifest, &*engine)?;
     Ok(Checked { runtime: runtime.version().to_owned(), outputs })
 }
@@ -153,9 +176,31 @@ fn without_leading_ones(shape: &[usize]) -> &[usize] {
 fn open(written: &Written) -> Result<(Runtime, Box<dyn Engine>), CheckError> {
     // On the CPU: a GPU's engine would take minutes to build.
     let config = infer::Config { providers: infer::Provider::Cpu.into(), ..infer::Config::default() };
-    let runtime = Runtime::load(&config)?;
+    let runtime = Runtime::load(&config).map_err(CheckError::NoRuntime)?;
     let engine = runtime.open(&config, &written.model, &|_| {})?;
     Ok((runtime, engine))
+}
+
+/// Checks that a network which decodes its own boxes does so: scores within 0..1, and boxes whose second corner is
+/// right of and below the first. Outputs of raw offsets have the same names and shapes.
+fn check_corners(decode: &Decode, engine: &dyn RawOutputs) -> Result<(), CheckError> {
+    let Decode::Corners { boxes, scores } = decode else { return Ok(()) };
+    let tensor = |name: &str| engine.output(name).ok_or_else(|| decode::DecodeError::MissingOutput(name.to_owned()));
+    let not_decoded = |name: &str, data: &[f32], expected| {
+        let min = data.iter().copied().fold(f32::INFINITY, f32::min);
+        let max = data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        CheckError::NotDecoded { name: name.to_owned(), min, max, expected }
+    };
+    let data = tensor(scores)?.data;
+    if data.iter().any(|score| !(-ROUNDING..=1.0 + ROUNDING).contains(score)) {
+        return Err(not_decoded(scores, data, "but scores are within 0..1"));
+    }
+    let data = tensor(boxes)?.data;
+    let is_box = |b: &[f32; 4]| b[2] - b[0] >= -ROUNDING && b[3] - b[1] >= -ROUNDING;
+    if !data.as_chunks().0.iter().all(is_box) {
+        return Err(not_decoded(boxes, data, "and not every box has its second corner right of and below the first"));
+    }
+    Ok(())
 }
 
 fn decode_once(manifest: &Manifest, engine: &dyn RawOutputs) -> Result<(), CheckError> {

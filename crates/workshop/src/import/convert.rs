@@ -26,6 +26,9 @@ pub struct Imported {
 /// # Errors
 /// [`Fault`] when it holds no SSD that can be cut out, or the options do not fit it.
 pub(super) fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) -> Result<Imported, Fault> {
+    if options.mean.is_some() {
+        return Err(mean_does_not_apply());
+    }
     let cut = heads::cut(&graph)?;
     let input = describe::input(&graph, &cut, options.size)?;
     let folded = fold::fold(&graph, &cut, [input.height as usize, input.width as usize])?;
@@ -42,4 +45,9 @@ pub(super) fn convert(graph: Graph, format: Format, name: String, options: &Impo
     let embedded = toml::to_string(&manifest)?;
     let onnx = OnnxFile::of_model(model(graph, embedded), weights);
     Ok(Imported { onnx, manifest, report })
+}
+
+/// [`Fault::Option`] for `--mean` with a network whose graph or family says what is subtracted.
+pub(super) fn mean_does_not_apply() -> Fault {
+    Fault::Option { option: "--mean", reason: "only a DetectNet has a mean that its file does not contain".into() }
 }

@@ -79,19 +79,39 @@ pub enum Fault {
     /// The anchor generator cannot make its anchors.
     #[error("its anchors are not supported: {0}")]
     Anchors(String),
-    /// The list of labels does not fit.
+    /// The number of labels does not fit the network.
     #[error(
-        "{from}: {found} labels, but the network has {classes} classes: give one a line, with or without a first \
-         line for the background"
+        "{from}: {}, but the network has {}: usually the file belongs to another network, or the blank lines of \
+         unused class ids are missing; give one line per class, with or without a first line for the background",
+        counted(*found, "label", "labels"), counted(*classes, "class", "classes")
     )]
     Labels {
-        /// Where the labels come from.
+        /// The file of the labels.
         from: String,
-        /// How many it has.
+        /// The number of labels, without a line that says that it is the background.
         found: usize,
-        /// How many classes there are, without the background.
+        /// The number of classes, without the background.
         classes: usize,
     },
+    /// A file of labels cannot be understood.
+    #[error("{from}: {reason}")]
+    LabelFile {
+        /// The file of the labels.
+        from: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An option does not apply to the file.
+    #[error("{option} does not apply: {reason}")]
+    Option {
+        /// The option on the command line.
+        option: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The network cannot run on the board, and its graph is not one that is written anew.
+    #[error("it cannot run: {0}")]
+    CannotRun(String),
     /// More than any detector has: rejected before it exhausts the memory.
     #[error("it has more than {max} {what}, more than any supported detector")]
     TooMany {
@@ -109,4 +129,9 @@ impl From<WireError> for Fault {
     fn from(error: WireError) -> Self {
         Self::Malformed(error.to_string())
     }
+}
+
+/// A number with its noun.
+pub(super) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }

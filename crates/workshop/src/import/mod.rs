@@ -23,6 +23,7 @@ mod frozen;
 mod graph;
 mod heads;
 mod kernel;
+mod label_file;
 mod labels;
 mod network;
 mod onnx;

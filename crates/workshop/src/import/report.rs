@@ -1,6 +1,7 @@
 //! The report of an import.
 
 use super::describe::Layout;
+use super::error::counted;
 use super::format::Format;
 use super::graph::Graph;
 use super::heads::Cut;
@@ -86,7 +87,8 @@ impl fmt::Display for Report {
             let each: Vec<String> = map.iter().map(|(op, n)| format!("{op} {n}")).collect();
             each.join(", ")
         };
-        writeln!(f, "found   {} with {} nodes, {} classes", self.format, self.found, self.classes)?;
+        let [nodes, classes] = [counted(self.found, "node", "nodes"), counted(self.classes, "class", "classes")];
+        writeln!(f, "found   {} with {nodes}, {classes}", self.format)?;
         if self.layers.is_empty() {
             return write!(f, "kept    all: {}", counts(&self.kept));
         }

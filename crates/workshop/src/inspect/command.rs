@@ -21,10 +21,10 @@ pub struct InspectArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub arch: Option<Architecture>,
     /// Width multiplier of a MobileNet
-    #[arg(long, default_value_t = 1.0, requires = "arch")]
+    #[arg(long, default_value_t = 1.0, conflicts_with = "file")]
     pub alpha: f64,
     /// Side of the architecture's square input in pixels
-    #[arg(long, default_value_t = 224, requires = "arch", value_parser = clap::value_parser!(u64).range(32..=4096))]
+    #[arg(long, default_value_t = 224, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(32..=4096))]
     pub size: u64,
     /// Print JSON
     #[arg(long)]

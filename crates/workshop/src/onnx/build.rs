@@ -73,8 +73,8 @@ pub fn model(graph: Graph, manifest: String) -> Model {
 }
 
 impl Model {
-    /// The value of the metadata entry `key`.
+    /// The value of the metadata entry `key`; the last one counts, as in ONNX Runtime.
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        self.metadata_props.iter().find(|m| m.key == key).map(|m| m.value.as_str())
+        self.metadata_props.iter().rfind(|m| m.key == key).map(|m| m.value.as_str())
     }
 }

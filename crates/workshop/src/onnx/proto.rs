@@ -187,6 +187,23 @@ pub mod data_type {
     pub const BOOL: i32 = 9;
     /// 64-bit float.
     pub const DOUBLE: i32 = 11;
+
+    /// The type's name in messages.
+    pub(crate) fn name(code: i32) -> String {
+        match code {
+            FLOAT => "float32",
+            UINT8 => "uint8",
+            INT8 => "int8",
+            INT32 => "int32",
+            INT64 => "int64",
+            BOOL => "bool",
+            10 => "float16",
+            DOUBLE => "float64",
+            16 => "bfloat16",
+            other => return format!("number {other} of ONNX"),
+        }
+        .to_owned()
+    }
 }
 
 /// Name and type of a value.
