@@ -136,7 +136,7 @@ async fn a_pull_goes_on_where_the_last_one_broke_off() {
 
     let broken = pull_from(&registry, &models).await;
     let said = String::from_utf8_lossy(&broken.stderr);
-    assert!(!broken.status.success() && said.contains("the next pull goes on from there"), "{said}");
+    assert!(!broken.status.success() && said.contains("the next pull resumes there"), "{said}");
     let downloads = folder.path().join("downloads");
     let kept = fs::metadata(downloads.join(format!("{}.part", package.archive))).unwrap().len();
     assert!(kept > 0 && kept < package.bytes && !downloads.join(&package.archive).exists());

@@ -81,7 +81,12 @@ fn bad_input_gives_one_clear_message() {
     let cases: &[(&str, &[&str], i32, &[&str])] = &[
         ("missing model", &["--model", &path("gone.onnx")], 78, &["gone.onnx"]),
         ("unknown model", &["--model", "resnet"], 78, &["resnet"]),
-        ("no model at all", &["--model", &path("text.onnx")], 78, &["text.onnx", "is no ONNX file or is truncated"]),
+        (
+            "no model at all",
+            &["--model", &path("text.onnx")],
+            78,
+            &["text.onnx", "is not an ONNX file or is truncated"],
+        ),
         ("a folder as model", &["--model", &path("folder.onnx")], 78, &["folder.onnx cannot be read"]),
         ("truncated model", &["--model", &path("short.onnx")], 78, &["short.onnx"]),
         ("missing video", &["--model", &model, "--source", &gone], 78, &["gone.avi"]),

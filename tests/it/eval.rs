@@ -145,7 +145,7 @@ fn both_resizes_take_png_and_classes_go_by_name() {
         let report = evaluate(&args, &live_scaler).unwrap();
         assert_eq!((report.pictures, report.objects), (1, 1));
         assert_eq!(report.unknown_classes, ["gnome"]);
-        assert!(report.to_string().contains("left out, unknown to the model: gnome"), "{report}");
+        assert!(report.to_string().contains("not evaluated, unknown to the model: gnome"), "{report}");
         let found: Vec<CocoResult> = serde_json::from_reader(File::open(detections).unwrap()).unwrap();
         assert_eq!(found.len(), report.detections);
         assert!(found.iter().all(|found| found.image_id == 1 && found.category_id == 7));
@@ -153,12 +153,12 @@ fn both_resizes_take_png_and_classes_go_by_name() {
 }
 
 #[test]
-fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
+fn a_dataset_that_cannot_be_evaluated_is_refused_by_name() {
     let model = DefaultModel::new();
     for (from, to, says) in [
-        ("a.png", "b.png", "b.png\" cannot be read: No such file"),
-        ("\"width\": 20", "\"width\": 21", "a.png\" has 20x30 pixels, instances.json says 21x30"),
-        ("person", "troll", "knows none of the dataset's classes (troll, gnome)"),
+        ("a.png", "b.png", "b.png`: No such file"),
+        ("\"width\": 20", "\"width\": 21", "a.png\" has 20x30 pixels, but instances.json says 21x30"),
+        ("person", "troll", "has none of the dataset's classes (troll, gnome)"),
         ("a.png", "../instances.json", "instances.json\": it is neither a JPEG nor a PNG, WebP"),
     ] {
         let dataset = small_dataset(|json| json.replace(from, to));
@@ -167,5 +167,5 @@ fn a_dataset_that_can_not_be_evaluated_is_refused_by_name() {
     }
     let empty = small_dataset(str::to_owned);
     let args = EvalArgs { limit: Some(0), ..model.args(empty.path(), Resize::Tf1) };
-    assert!(evaluate(&args, &live_scaler).unwrap_err().to_string().contains("has no pictures to look at"));
+    assert!(evaluate(&args, &live_scaler).unwrap_err().to_string().contains("contains no pictures"));
 }

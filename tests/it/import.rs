@@ -42,7 +42,7 @@ fn a_changed_truncated_or_missing_model_is_named_with_the_way_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("ssd.onnx");
     let missing = load(&out).unwrap_err().to_string();
-    assert!(missing.contains("ssd.onnx is not there") && missing.contains("sightd model pull"), "{missing}");
+    assert!(missing.contains("ssd.onnx does not exist") && missing.contains("sightd model pull"), "{missing}");
     let written = write(&default_model(), &out).expect("the model is written");
     let whole = std::fs::read(&out).expect("the model");
     std::fs::write(&out, &whole[..whole.len() / 2]).expect("the half is written");
@@ -98,12 +98,12 @@ fn a_quantised_tflite_model_imports() {
     assert_eq!((imported.report.anchors, imported.report.classes), (1917, 90));
 }
 
-/// A NumPy file of float arrays.
-fn npz(path: &Path, arrays: &[(&str, &[f32])]) {
+/// A NumPy file of float arrays with their shapes, as a Python tuple.
+fn npz(path: &Path, arrays: &[(&str, &str, &[f32])]) {
     let mut archive = zip::ZipWriter::new(std::fs::File::create(path).expect("a file"));
-    for (name, values) in arrays {
+    for (name, shape, values) in arrays {
         archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).expect("an entry");
-        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}\n", values.len());
+        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
         let length = u16::try_from(header.len()).expect("short").to_le_bytes();
         let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let npy = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &data].concat();
@@ -120,17 +120,35 @@ fn an_import_is_verified_against_given_outputs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let written = write(&default_model(), &folder.path().join("ssd.onnx")).expect("the model is written");
     let reference = folder.path().join("reference.npz");
-    npz(&reference, &[("image", &image), ("raw_boxes", &boxes), ("logits", &logits)]);
+    let image = ("image", "(1, 3, 300, 300)", &image[..]);
+    // Without the batch dimension as well.
+    let boxes = ("raw_boxes", "(1917, 4)", &boxes[..]);
+    npz(&reference, &[image, boxes, ("logits", "(1, 1917, 91)", &logits)]);
     let differences = verify(&written, &reference).expect("the model runs");
     assert!(differences.len() == 2 && differences.iter().all(|d| d.largest < 1e-4), "{differences:?}");
     let mut broken = logits.clone();
     broken[7] = f32::NAN;
-    npz(&reference, &[("image", &image), ("raw_boxes", &boxes), ("logits", &broken)]);
+    npz(&reference, &[image, boxes, ("logits", "(1, 1917, 91)", &broken)]);
     let differences = verify(&written, &reference).expect("the model runs");
     assert!(differences[1].largest.is_nan(), "what is no number is no match: {differences:?}");
-    npz(&reference, &[("image", &image)]);
+}
+
+#[test]
+fn a_reference_that_lacks_an_array_or_has_another_shape_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let written = write(&default_model(), &folder.path().join("ssd.onnx")).expect("the model is written");
+    let reference = folder.path().join("reference.npz");
+    let values = vec![0.0; 270_000];
+    npz(&reference, &[("image", "(1, 3, 300, 300)", &values)]);
     let error = verify(&written, &reference).expect_err("outputs are missing").to_string();
-    assert!(error.contains("no array raw_boxes of 7668 values (it has image: 270000)"), "{error}");
+    assert!(error.contains("reference.npz has no array raw_boxes (it has image [1, 3, 300, 300])"), "{error}");
+    // As many values, but with the channels last.
+    npz(&reference, &[("image", "(1, 300, 300, 3)", &values)]);
+    let error = verify(&written, &reference).expect_err("another shape").to_string();
+    let words = "array image has the shape [1, 300, 300, 3], the model's image has [1, 3, 300, 300]";
+    assert!(error.contains(words), "{error}");
+    let error = verify(&written, &folder.path().join("none.npz")).expect_err("no file").to_string();
+    assert!(error.contains("none.npz") && error.contains("No such file"), "{error}");
 }
 
 #[test]

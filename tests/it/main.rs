@@ -22,6 +22,7 @@ mod grafana;
 mod http;
 mod import;
 mod import_onnx;
+mod import_refusals;
 mod infer;
 mod last_good;
 mod logs;

@@ -1,4 +1,4 @@
-//! From the name a user gives to a model's file.
+//! Finds the model for a name or path that the user gives.
 
 use super::{
     catalog::{self, ResolveError, Resolved},
@@ -7,38 +7,38 @@ use super::{
 use detector::manifest::Model;
 use std::path::{Path, PathBuf};
 
-/// Where models lie when the configuration names no folder: set-up's in a checkout, the operator's, the package's.
+/// Folders that are searched after those of the configuration: a checkout's, the operator's, the package's.
 const FOLDERS: [&str; 3] = [catalog::CHECKOUT, catalog::INSTALLED, "/usr/share/sightd/models"];
 
 /// Why a model was not found or not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// No folder has it.
+    /// No folder contains it.
     #[error(
-        "no model {name:?}: looked for {name}.onnx in {}. `sightd model list` shows what there is, \
-         `sightd model import` and `sightd model pull` bring more; a path must have a `/` or end in .onnx",
+        "no model {name:?}: searched for {name}.onnx in {}. `sightd model list` lists the known networks, \
+         `sightd model pull` and `sightd model import` install one; a path must contain a `/` or end in .onnx",
         list(.folders)
     )]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// Where it was looked for.
+        /// The folders that were searched.
         folders: Vec<PathBuf>,
     },
-    /// The catalogue knows it, and nothing that could run under its name is here.
+    /// The catalogue has it, but neither its file nor that of a substitute is installed.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// What would stand in for it does not know its classes.
-    #[error("{} cannot stand in for {name}: it has no class {class:?}; `sightd model pull` brings one that has", path.display())]
+    /// The substitute does not have the classes that are wanted.
+    #[error("{} cannot stand in for {name}: it has no class {class:?}; use `sightd model pull` to get a network that has", path.display())]
     WithoutClass {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// The file that was found.
         path: PathBuf,
         /// The class.
         class: String,
     },
-    /// It is there and cannot be used.
+    /// The file exists but cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
 }
@@ -48,8 +48,8 @@ fn list(folders: &[PathBuf]) -> String {
 }
 
 /// Finds and loads the model `name`: a path (anything with a `/` or ending in `.onnx`), or a name that is looked up in
-/// `folders` and then in the usual places. Where the catalogue says that another network stands in for one that is
-/// not here, that one is loaded, with only those classes named that are wanted of it.
+/// `folders` and then in the usual places. Where the catalogue has a substitute for
+/// a network that is not installed, the substitute is loaded, restricted to the classes that the entry lists.
 ///
 /// # Errors
 /// When no file is found, or the one found cannot be used.

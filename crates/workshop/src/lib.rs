@@ -1,12 +1,17 @@
-//! The workshop: brings detectors of other formats into the one form that the daemon runs, and looks into them.
+//! The workshop: imports detectors of other formats into the one form that the daemon runs, and inspects and evaluates
+//! them.
 
+#![warn(unreachable_pub)]
+
+pub mod archive;
 pub mod catalog;
 pub mod check;
 pub mod cli;
+pub mod download;
 pub mod eval;
 mod find;
 pub mod import;
-pub mod inspect;
+mod inspect;
 mod load;
 pub mod onnx;
 mod wire;

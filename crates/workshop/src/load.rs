@@ -3,31 +3,26 @@
 use super::onnx::{self, MANIFEST_KEY};
 use bytes::Bytes;
 use detector::manifest::{Manifest, Model};
+use fs_err as fs;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error(
-        "model {} is not there: `sightd model list` shows what can be fetched with `sightd model pull NAME`; \
-         `sightd model import FILE -o {}` makes it from your own",
+        "model {} does not exist: `sightd model list` lists what `sightd model pull NAME` can fetch; \
+         `sightd model import FILE -o {}` creates it from a model of your own",
         .0.display(), .0.display()
     )]
     Missing(PathBuf),
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The model or its manifest.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// The model or its manifest cannot be read; the error names the file.
+    #[error(transparent)]
+    Read(#[from] io::Error),
     /// The manifest does not parse.
-    #[error("manifest {}: {source}; write it anew with `sightd model import`", path.display())]
+    #[error("manifest {}: {source}; create it again with `sightd model import`", path.display())]
     Manifest {
         /// The file that holds the manifest.
         path: PathBuf,
@@ -47,8 +42,8 @@ pub enum LoadError {
         /// SHA-256 in the manifest.
         expected: String,
     },
-    /// The file is no ONNX, or not all of it is there.
-    #[error("model {} is no ONNX file or is truncated: {why}; fetch or import it again", path.display())]
+    /// The file is not ONNX, or it is truncated.
+    #[error("model {} is not an ONNX file or is truncated: {why}; fetch or import it again", path.display())]
     Malformed {
         /// The model.
         path: PathBuf,
@@ -57,8 +52,8 @@ pub enum LoadError {
     },
     /// An ONNX file of unknown form.
     #[error(
-        "model {} has no manifest beside it or inside it, so how to decode its outputs is not known: \
-         `sightd model import {} -o NEW.onnx` makes one if it is an SSD",
+        "model {} has no manifest beside it or inside it, so it is unknown how to decode its outputs: \
+         `sightd model import {} -o NEW.onnx` creates one if it is an SSD",
         .0.display(), .0.display()
     )]
     NoManifest(PathBuf),
@@ -73,13 +68,13 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
     let sha256 = match sha256_of(path) {
         Ok(sha256) => sha256,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(LoadError::Missing(path.to_owned())),
-        Err(source) => return Err(LoadError::Read { path: path.to_owned(), source }),
+        Err(error) => return Err(error.into()),
     };
     let beside = manifest_path(path);
-    let manifest = match std::fs::read_to_string(&beside) {
+    let manifest = match fs::read_to_string(&beside) {
         Ok(text) => parse(&text, &beside)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => embedded(path)?,
-        Err(source) => return Err(LoadError::Read { path: beside, source }),
+        Err(error) => return Err(error.into()),
     };
     match &manifest.sha256 {
         Some(expected) if *expected != sha256 => {
@@ -91,26 +86,21 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
 }
 
 /// Where the manifest of the model at `onnx` stands.
-pub fn manifest_path(onnx: &Path) -> PathBuf {
+pub(crate) fn manifest_path(onnx: &Path) -> PathBuf {
     onnx.with_extension("toml")
-}
-
-/// Lower-case hex.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file's SHA-256 in lower-case hex.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read; the error names the file.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = fs::File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(hex::encode(hasher.finalize())),
             Ok(n) => hasher.update(&buffer[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
@@ -123,8 +113,7 @@ fn parse(text: &str, path: &Path) -> Result<Manifest, LoadError> {
 }
 
 fn embedded(path: &Path) -> Result<Manifest, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let model = onnx::read(&Bytes::from(bytes))
+    let model = onnx::read(&Bytes::from(fs::read(path)?))
         .map_err(|e| LoadError::Malformed { path: path.to_owned(), why: e.to_string() })?;
     let text = model.metadata(MANIFEST_KEY).ok_or_else(|| LoadError::NoManifest(path.to_owned()))?;
     parse(text, path)

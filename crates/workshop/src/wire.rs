@@ -5,11 +5,11 @@ use bytes::{Buf, Bytes};
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 /// One field of a message: its number and its value.
-pub type Field = (u32, Value);
+pub(crate) type Field = (u32, Value);
 
 /// The value of a field. Packed lists, texts and messages are all bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// An integer or boolean.
     Varint(u64),
     /// 8 bytes: a double.
@@ -20,11 +20,11 @@ pub enum Value {
     Bytes(Bytes),
 }
 
-/// Why bytes are no protobuf message.
+/// Why bytes are not a protobuf message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The message ends within a field.
-    #[error("it ends within a field of {needed} bytes, of which {left} are there")]
+    #[error("it ends within a field of {needed} bytes, of which {left} are left")]
     Truncated {
         /// Bytes of the field.
         needed: u64,
@@ -38,13 +38,13 @@ pub enum WireError {
 
 /// The fields of a message in the order of its bytes; ends after the first error.
 #[derive(Clone, Debug)]
-pub struct Fields {
+pub(crate) struct Fields {
     rest: Bytes,
 }
 
 impl Fields {
     /// The fields of `message`, whose bytes are shared, not copied.
-    pub fn of(message: Bytes) -> Self {
+    pub(crate) fn of(message: Bytes) -> Self {
         Self { rest: message }
     }
 
@@ -62,7 +62,9 @@ impl Fields {
                 Value::Bytes(self.rest.split_to(length))
             }
             WireType::StartGroup | WireType::EndGroup => {
-                return Err(WireError::NotProtobuf(format!("field {number} is a group, which is not in use")));
+                return Err(WireError::NotProtobuf(format!(
+                    "field {number} is a group, which ONNX and TensorFlow do not use"
+                )));
             }
         };
         Ok((number, value))
@@ -94,7 +96,7 @@ impl Iterator for Fields {
 
 impl Value {
     /// The bytes, where it has a length.
-    pub fn bytes(self) -> Option<Bytes> {
+    pub(crate) fn bytes(self) -> Option<Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
             _ => None,
@@ -102,12 +104,12 @@ impl Value {
     }
 
     /// The text; bytes that are no UTF-8 are replaced.
-    pub fn text(self) -> Option<String> {
+    pub(crate) fn text(self) -> Option<String> {
         self.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The signed integer.
-    pub fn int(&self) -> Option<i64> {
+    pub(crate) fn int(&self) -> Option<i64> {
         match self {
             Self::Varint(v) => Some(v.cast_signed()),
             _ => None,
@@ -115,7 +117,7 @@ impl Value {
     }
 
     /// The float.
-    pub fn float(&self) -> Option<f32> {
+    pub(crate) fn float(&self) -> Option<f32> {
         match self {
             Self::Fixed32(bytes) => Some(f32::from_le_bytes(*bytes)),
             _ => None,
@@ -126,7 +128,7 @@ impl Value {
     ///
     /// # Errors
     /// [`WireError`] when a packed list ends early.
-    pub fn ints(self, mut each: impl FnMut(i64)) -> Result<(), WireError> {
+    pub(crate) fn ints(self, mut each: impl FnMut(i64)) -> Result<(), WireError> {
         match self {
             Self::Varint(v) => each(v.cast_signed()),
             Self::Bytes(mut packed) => {

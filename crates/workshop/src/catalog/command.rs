@@ -1,6 +1,9 @@
 //! `sightd model list` and `sightd model pull`.
 
-use super::{Catalog, CatalogEntry, PullEvent, pull};
+use super::entry::{Catalog, CatalogEntry};
+use super::fetch::PullEvent;
+use super::pull::pull;
+use super::resolve::default_folder;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use detector::suggest;
@@ -8,11 +11,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Where models lie in a checkout, once set-up has run.
-pub const CHECKOUT: &str = ".sightd/models";
-/// Where an operator's models lie.
-pub const INSTALLED: &str = "/var/lib/sightd/models";
 
 /// `sightd model list`
 #[derive(Debug, Args)]
@@ -32,12 +30,6 @@ pub struct PullArgs {
     pub models: Option<PathBuf>,
 }
 
-/// Where models lie unless the user says otherwise.
-pub fn default_folder() -> PathBuf {
-    let is_set_up = Path::new(CHECKOUT).parent().is_some_and(Path::is_dir);
-    PathBuf::from(if is_set_up { CHECKOUT } else { INSTALLED })
-}
-
 /// Writes the catalogue and the state of each network to `out`.
 ///
 /// # Errors
@@ -49,22 +41,22 @@ pub fn run_list(args: ListArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     for network in &catalog.networks {
         writeln!(out, "{:<22}{:<50}{}", network.name, network.title, state(network, &folder))?;
     }
-    writeln!(out, "\nModels in {}. `sightd model pull NAME` fetches one or says how to get it.", folder.display())?;
+    writeln!(out, "\nModels in {}. `sightd model pull NAME` fetches one or prints how to get it.", folder.display())?;
     Ok(())
 }
 
 fn state(network: &CatalogEntry, folder: &Path) -> String {
     if folder.join(format!("{}.onnx", network.name)).exists() {
-        return "here".to_owned();
+        return "installed".to_owned();
     }
     match (&network.package, &network.substitute) {
-        (Some(_), _) => format!("to be pulled ({})", network.licence.as_deref().unwrap_or("licence unknown")),
+        (Some(_), _) => format!("can be pulled ({})", network.licence.as_deref().unwrap_or("licence unknown")),
         (None, Some(substitute)) => format!("{} stands in for it", substitute.network),
-        (None, None) => "to be imported from a download of yours".to_owned(),
+        (None, None) => "must be downloaded and imported by hand".to_owned(),
     }
 }
 
-/// Fetches and imports a network of the catalogue, with a bar that shows how far it is.
+/// Fetches and imports a network of the catalogue, with a progress bar.
 ///
 /// # Errors
 /// When the name is not known, or [`pull()`] fails.
@@ -87,7 +79,7 @@ pub fn run_pull(args: PullArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A bar of the `bytes` that come.
+/// A progress bar for a download of `bytes`.
 fn bar(name: &str, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
     let look = "{prefix} {spinner} [{bar:20}] {bytes} of {total_bytes}, {bytes_per_sec} {msg}";
@@ -102,5 +94,5 @@ fn bar(name: &str, bytes: u64) -> ProgressBar {
 fn unknown(catalog: &Catalog, name: &str) -> anyhow::Error {
     let names = catalog.networks.iter().flat_map(CatalogEntry::names);
     let hint = suggest::hint(suggest::nearest(name, names));
-    anyhow!("no network {name:?} in the catalogue{hint} (`sightd model list` shows all)")
+    anyhow!("no network {name:?} in the catalogue{hint} (`sightd model list` lists all)")
 }

@@ -1,26 +1,38 @@
-//! From the name a user gives with `--network` to the model that runs.
+//! Resolves the name of a network, as given with `--network`, to the model that runs.
 
-use super::{Catalog, default_folder};
+use super::entry::Catalog;
 use detector::status::SubstituteFor;
+use std::path::{Path, PathBuf};
+
+/// The models of a checkout, once set-up has run.
+pub(crate) const CHECKOUT: &str = ".sightd/models";
+/// The models of an installation.
+pub(crate) const INSTALLED: &str = "/var/lib/sightd/models";
+
+/// The folder of the models unless the user names one.
+pub(super) fn default_folder() -> PathBuf {
+    let is_set_up = Path::new(CHECKOUT).parent().is_some_and(Path::is_dir);
+    PathBuf::from(if is_set_up { CHECKOUT } else { INSTALLED })
+}
 
 /// The model that runs under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// Name of its file, without `.onnx`; or what the user gave, when that is in no catalogue.
     pub model: String,
-    /// The classes that are wanted; all when empty.
+    /// The classes that are detected; all when empty.
     pub only: Vec<String>,
-    /// The network that was asked for, when this one runs in its place.
+    /// The requested network, when this one runs in its place.
     pub stands_in_for: Option<SubstituteFor>,
 }
 
-/// Why a name leads to no model.
+/// Why a name has no model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// The network is known, and its weights must be fetched by the user.
     #[error(
-        "network {name} is not here, no package registry carries its weights, and nothing stands in for it. To run \
-         it:\n{steps}"
+        "network {name} is not installed, no package registry carries its weights, and no other network stands in \
+         for it. To run it:\n{steps}"
     )]
     NotCarried {
         /// The network.
@@ -29,7 +41,7 @@ pub enum ResolveError {
         steps: String,
     },
     /// The network is known, and its file is not there.
-    #[error("network {name} is not here: `sightd model pull {model}` fetches {}", what(.name, .model))]
+    #[error("network {name} is not installed: `sightd model pull {model}` fetches {}", what(.name, .model))]
     NotPulled {
         /// The network asked for.
         name: String,
@@ -45,24 +57,24 @@ fn what(name: &str, model: &str) -> String {
     if name == model { "it".into() } else { format!("{model}, which stands in for it") }
 }
 
-/// Finds what runs under `name`: the file of that name when `is_there` says that it is (by its name without `.onnx`),
-/// the network of the catalogue that has the name or alias, or what stands in for that. A name that is in no catalogue
-/// is taken for a model of the user's.
+/// Finds the model that runs under `name`: the file of that name if `is_installed` (called with a name without `.onnx`)
+/// says that it exists, the network of the catalogue that has the name or alias, or its substitute. A name that is not
+/// in the catalogue is that of a model of the user.
 ///
 /// # Errors
-/// [`ResolveError`] with what to do.
-pub fn resolve(name: &str, is_there: impl Fn(&str) -> bool) -> Result<Resolved, ResolveError> {
+/// [`ResolveError`], which says what to do.
+pub(crate) fn resolve(name: &str, is_installed: impl Fn(&str) -> bool) -> Result<Resolved, ResolveError> {
     let plain = |model: &str| Resolved { model: model.to_owned(), only: Vec::new(), stands_in_for: None };
     let catalog = Catalog::load().map_err(|e| ResolveError::Catalog(e.to_string()))?;
-    let Some(network) = catalog.find(name).filter(|_| !is_there(name)) else {
+    let Some(network) = catalog.find(name).filter(|_| !is_installed(name)) else {
         return Ok(plain(name));
     };
-    if is_there(&network.name) {
+    if is_installed(&network.name) {
         return Ok(plain(&network.name));
     }
     let not_pulled = |model: &str| ResolveError::NotPulled { name: network.name.clone(), model: model.to_owned() };
     match &network.substitute {
-        Some(substitute) if is_there(&substitute.network) => {
+        Some(substitute) if is_installed(&substitute.network) => {
             let asked = SubstituteFor { name: network.name.clone(), difference: substitute.difference.clone() };
             Ok(Resolved {
                 model: substitute.network.clone(),
@@ -103,14 +115,16 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_with_the_next_command() {
         let error = resolve("facenet", |_| false).unwrap_err();
-        let words = "network facenet is not here: `sightd model pull face` fetches face, which stands in for it";
+        let words = "network facenet is not installed: `sightd model pull face` fetches face, which stands in for it";
         assert_eq!(error.to_string(), words);
         let error = resolve("default", |_| false).unwrap_err();
-        let words = "network ssdlite-mobilenet-v2 is not here: `sightd model pull ssdlite-mobilenet-v2` fetches it";
+        let words =
+            "network ssdlite-mobilenet-v2 is not installed: `sightd model pull ssdlite-mobilenet-v2` fetches it";
         assert_eq!(error.to_string(), words);
         let error = resolve("SSD_MOBILENET_V1", |_| false).unwrap_err().to_string();
         assert!(error.contains("1. download http") && error.contains("Apache-2.0"), "{error}");
-        assert!(error.contains("frozen_inference_graph.pb -o .sightd/models/ssd-mobilenet-v1.onnx"), "{error}");
+        let import = format!("frozen_inference_graph.pb -o {}/ssd-mobilenet-v1.onnx", default_folder().display());
+        assert!(error.contains(&import), "{error}");
     }
 
     #[test]

@@ -3,24 +3,17 @@
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-/// Why a folder is no usable dataset.
+/// Why a folder is not a usable dataset.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// The description cannot be read.
-    #[error(
-        "the dataset's {path:?} cannot be read: {error}; a dataset is a folder with instances.json (COCO form) and images/"
-    )]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The description is no COCO JSON.
+    #[error("{0}; a dataset is a folder with instances.json (COCO form) and images/")]
+    Unreadable(#[from] io::Error),
+    /// The description is not COCO JSON.
     #[error("{path:?} is not in COCO's instances form: at {field}: {error}")]
     Malformed {
         /// The file.
@@ -40,7 +33,7 @@ pub enum DatasetError {
         /// The number.
         id: u64,
     },
-    /// An annotation points at nothing.
+    /// An annotation refers to an unknown id.
     #[error("{path:?}: an annotation names {what} {id}, which is not listed")]
     Dangling {
         /// The file.
@@ -52,12 +45,12 @@ pub enum DatasetError {
     },
 }
 
-/// The pictures and what is to be seen on them.
+/// The pictures and their labelled objects.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Dataset {
-    /// The pictures, by rising id.
+    /// The pictures, by ascending id.
     pub images: Vec<Image>,
-    /// What is looked for, by rising id.
+    /// The classes, by ascending id.
     pub categories: Vec<Category>,
     /// The labelled objects.
     pub annotations: Vec<Annotation>,
@@ -118,10 +111,10 @@ impl Dataset {
     /// Reads `folder/instances.json`.
     ///
     /// # Errors
-    /// When it cannot be read, is no COCO JSON, or its numbers do not fit together.
+    /// When it cannot be read, is not COCO JSON, or its numbers do not fit together.
     pub fn read(folder: &Path) -> Result<Self, DatasetError> {
         let path = folder.join("instances.json");
-        let json = fs::read(&path).map_err(|error| DatasetError::Unreadable { path: path.clone(), error })?;
+        let json = fs_err::read(&path)?;
         let mut dataset: Self = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&json))
             .map_err(|error| DatasetError::Malformed {
                 path: path.clone(),
@@ -179,7 +172,7 @@ mod tests {
 
     fn read(json: &str) -> Result<Dataset, DatasetError> {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("instances.json"), json).unwrap();
+        std::fs::write(folder.path().join("instances.json"), json).unwrap();
         Dataset::read(folder.path())
     }
 

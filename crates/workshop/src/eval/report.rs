@@ -17,13 +17,13 @@ pub struct Report {
     pub dataset: PathBuf,
     /// How pictures were scaled.
     pub resize: &'static str,
-    /// Pictures looked at.
+    /// Pictures that were evaluated.
     pub pictures: usize,
     /// Labelled objects on them, crowds not counted.
     pub objects: usize,
     /// Detections.
     pub detections: usize,
-    /// Time for looking and scoring.
+    /// Time for detection and scoring.
     pub seconds: f64,
     /// Classes of the dataset that the model does not know: left out of all figures.
     pub unknown_classes: Vec<String>,
@@ -38,7 +38,7 @@ impl fmt::Display for Report {
         writeln!(f, "{model} on {provider}: {pictures} pictures of {:?} (resize {resize})", self.dataset)?;
         writeln!(f, "{objects} objects, {detections} detections, {seconds:.1} s\n")?;
         if !self.unknown_classes.is_empty() {
-            writeln!(f, "left out, unknown to the model: {}\n", self.unknown_classes.join(", "))?;
+            writeln!(f, "not evaluated, unknown to the model: {}\n", self.unknown_classes.join(", "))?;
         }
         writeln!(f, "{:<24}{:>8}{:>8}{:>8}{:>8}{:>8}", "class", "objects", "AP", "AP50", "AP75", "AR100")?;
         for class in self.scores.classes.iter().filter(|class| class.objects > 0) {

@@ -1,8 +1,8 @@
 //! Takes a dataset's pictures through a model, on several engines side by side.
 
 use super::{
-    LiveScaler, MakeScaler, Picture, Resize,
     dataset::{CocoResult, Dataset, Image},
+    scaler::{LiveScaler, MakeScaler, Picture, Resize},
 };
 use detector::{
     Detector, DetectorError,
@@ -15,7 +15,7 @@ use detector::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -31,17 +31,12 @@ const MAX_IOU: Fraction = Fraction::new(0.6).unwrap();
 /// COCO counts no more.
 const MAX_DETECTIONS: usize = 100;
 
-/// Why the pictures could not be looked at.
+/// Why the pictures could not be evaluated.
 #[derive(Debug, thiserror::Error)]
-pub enum RunnerError {
+pub(super) enum RunnerError {
     /// A picture cannot be read.
-    #[error("the dataset's picture {path:?} cannot be read: {error}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    #[error("a picture of the dataset: {0}")]
+    Unreadable(#[from] io::Error),
     /// A picture cannot be decoded.
     #[error("the dataset's picture {path:?}: {error}")]
     Photo {
@@ -51,7 +46,7 @@ pub enum RunnerError {
         error: PhotoError,
     },
     /// A picture has another size than the labels were made on.
-    #[error("the dataset's picture {path:?} has {found} pixels, instances.json says {said}")]
+    #[error("the dataset's picture {path:?} has {found} pixels, but instances.json says {said}")]
     Size {
         /// The file.
         path: PathBuf,
@@ -60,7 +55,7 @@ pub enum RunnerError {
         /// Size in the description.
         said: Size,
     },
-    /// The live path's scaler cannot be had, or refuses a picture.
+    /// The scaler of the live path cannot be created, or rejects a picture.
     #[error("{path:?}: {error}")]
     Scale {
         /// The folder or picture.
@@ -92,7 +87,7 @@ pub(super) struct DatasetRunner<'a> {
     pub live: &'a MakeScaler<'a>,
 }
 
-/// What came of a look at all pictures.
+/// The detections of all pictures.
 pub(super) struct DatasetDetections {
     /// All detections, picture by picture.
     pub found: Vec<CocoResult>,
@@ -109,7 +104,7 @@ struct Worker {
 
 impl DatasetRunner<'_> {
     /// Takes all pictures through `jobs` engines. Shows a progress bar if the standard error is a terminal.
-    pub fn run(&self, jobs: usize) -> Result<DatasetDetections, RunnerError> {
+    pub(super) fn run(&self, jobs: usize) -> Result<DatasetDetections, RunnerError> {
         let mut workers = vec![self.worker()?];
         let provider = workers[0].detector.provider().to_string();
         for _ in 1..jobs {
@@ -160,7 +155,7 @@ impl DatasetRunner<'_> {
         found: &mut Vec<Detection>,
     ) -> Result<(), RunnerError> {
         let path = self.folder.join(&image.file_name);
-        let bytes = fs::read(&path).map_err(|error| RunnerError::Unreadable { path: path.clone(), error })?;
+        let bytes = fs_err::read(&path)?;
         let broken = |error| RunnerError::Photo { path: path.clone(), error };
         let (size, said) = (photo::size(&bytes).map_err(broken)?, Size::new(image.width, image.height));
         if size != said {

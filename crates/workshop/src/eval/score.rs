@@ -76,7 +76,7 @@ pub struct ClassSummary {
 pub struct Scores {
     /// Over all classes.
     pub summary: Summary,
-    /// Each class of the dataset, by rising id.
+    /// Each class of the dataset, by ascending id.
     pub classes: Vec<ClassSummary>,
 }
 

@@ -15,7 +15,7 @@ const TOLERANCE_QUANTISED: f32 = 0.02;
 
 /// The generator's parameters.
 #[derive(Debug)]
-pub struct FoundAnchors {
+pub(super) struct FoundAnchors {
     /// What goes into the manifest.
     pub anchors: Anchors,
     /// Largest difference to the file's own anchors in units of the picture; `None` when it holds none.
@@ -26,7 +26,7 @@ pub struct FoundAnchors {
 ///
 /// # Errors
 /// [`Fault::Anchors`] when the generator cannot make them.
-pub fn find(graph: &Graph, layout: &Layout) -> Result<FoundAnchors, Fault> {
+pub(super) fn find(graph: &Graph, layout: &Layout) -> Result<FoundAnchors, Fault> {
     let own: Vec<Own<'_>> = graph.constants().filter_map(|(_, c)| Own::of(c, layout.anchors())).collect();
     let mut best: Option<FoundAnchors> = None;
     let mut nearest = f32::INFINITY;
@@ -46,7 +46,7 @@ pub fn find(graph: &Graph, layout: &Layout) -> Result<FoundAnchors, Fault> {
     }
     best.ok_or_else(|| {
         Fault::Anchors(format!(
-            "those in the file differ by {nearest} from any of the Object Detection API's generator"
+            "those in the file differ by {nearest} from those of the Object Detection API's generator"
         ))
     })
 }
@@ -58,7 +58,9 @@ fn spec(layout: &Layout, interpolated: Interpolated) -> Result<Anchors, Fault> {
         [3, rest @ ..] if rest.iter().all(|&n| n == 6) => true,
         all if all.iter().all(|&n| n == 6) => false,
         other => {
-            let what = format!("its feature maps have {other:?} anchors in each cell; 3 or 6, then 6 each are handled");
+            let what = format!(
+                "its feature maps have {other:?} anchors in each cell; 3 or 6 in the first and 6 in the others are supported"
+            );
             return Err(Fault::Anchors(what));
         }
     };
@@ -74,7 +76,7 @@ fn spec(layout: &Layout, interpolated: Interpolated) -> Result<Anchors, Fault> {
     })
 }
 
-/// What may be the file's own anchors: four numbers for each.
+/// A constant that may hold the anchors of the file: four numbers for each.
 struct Own<'a> {
     constant: &'a Constant,
     tolerance: f32,

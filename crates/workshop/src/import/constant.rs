@@ -7,7 +7,7 @@ const MAX_REPEATED: usize = 1 << 20;
 
 /// Type of a constant's elements in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
+pub(super) enum Element {
     /// 32-bit float.
     F32,
     /// 64-bit float.
@@ -26,7 +26,7 @@ pub enum Element {
 
 impl Element {
     /// Bytes for each element.
-    pub fn size(self) -> usize {
+    pub(super) fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
             Self::U16 => 2,
@@ -38,7 +38,7 @@ impl Element {
 
 /// From a stored integer `q` to the value it stands for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Quantisation {
+pub(super) enum Quantisation {
     /// The elements are the values.
     None,
     /// `q * scale + min`, in 32-bit floats (TensorFlow.js).
@@ -61,7 +61,7 @@ pub enum Quantisation {
 
 /// A constant of the source file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Constant {
+pub(super) struct Constant {
     /// Dimensions, outermost first; empty for a scalar.
     pub shape: Vec<usize>,
     /// Type of the stored elements.
@@ -76,7 +76,7 @@ pub struct Constant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConstantError {
     /// Sizes disagree.
-    #[error("its shape {shape:?} needs {expected} bytes, the file holds {found}")]
+    #[error("its shape {shape:?} needs {expected} bytes, but the file has {found}")]
     Length {
         /// Dimensions.
         shape: Vec<usize>,
@@ -106,7 +106,7 @@ pub enum ConstantError {
 impl Constant {
     /// A constant of 32-bit floats.
     #[cfg(test)]
-    pub fn of_floats(shape: Vec<usize>, values: &[f32]) -> Self {
+    pub(super) fn of_floats(shape: Vec<usize>, values: &[f32]) -> Self {
         let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         Self { shape, element: Element::F32, raw: raw.into(), quantisation: Quantisation::None }
     }
@@ -115,7 +115,7 @@ impl Constant {
     ///
     /// # Errors
     /// [`ConstantError::TooLarge`] when that is no size of this machine.
-    pub fn count(&self) -> Result<usize, ConstantError> {
+    pub(super) fn count(&self) -> Result<usize, ConstantError> {
         let too_large = || ConstantError::TooLarge { shape: self.shape.clone() };
         let count = self.shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)).ok_or_else(too_large)?;
         count.checked_mul(8).map(|_| count).ok_or_else(too_large)
@@ -125,7 +125,7 @@ impl Constant {
     ///
     /// # Errors
     /// Those of [`ConstantError`].
-    pub fn floats(&self) -> Result<Vec<f32>, ConstantError> {
+    pub(super) fn floats(&self) -> Result<Vec<f32>, ConstantError> {
         Ok((0..self.check()?).map(|i| self.float(i)).collect())
     }
 
@@ -133,7 +133,7 @@ impl Constant {
     ///
     /// # Errors
     /// Those of [`ConstantError`].
-    pub fn ints(&self) -> Result<Vec<i64>, ConstantError> {
+    pub(super) fn ints(&self) -> Result<Vec<i64>, ConstantError> {
         let count = self.check()?;
         if self.quantisation == Quantisation::None {
             return Ok((0..count).map(|i| self.stored(i)).collect());
@@ -146,7 +146,7 @@ impl Constant {
     ///
     /// # Errors
     /// Those of [`ConstantError`].
-    pub fn check(&self) -> Result<usize, ConstantError> {
+    pub(super) fn check(&self) -> Result<usize, ConstantError> {
         let count = self.count()?;
         let stored = self.raw.len() / self.element.size();
         let whole = self.raw.len().is_multiple_of(self.element.size());
@@ -166,7 +166,7 @@ impl Constant {
     }
 
     /// The value in place `at` as a 32-bit float: one at a time, so that bytes need not all become floats.
-    pub fn float(&self, at: usize) -> f32 {
+    pub(super) fn float(&self, at: usize) -> f32 {
         match (self.element, &self.quantisation) {
             (Element::F32, _) => f32::from_le_bytes(self.bytes(at)),
             #[expect(clippy::cast_possible_truncation, reason = "the network computes in 32-bit floats")]

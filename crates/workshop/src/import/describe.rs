@@ -1,4 +1,4 @@
-//! What the manifest says of an imported SSD: read from the graph where it is there.
+//! The manifest of an imported SSD: read from the graph as far as the graph contains it.
 
 use super::emit::{IMAGE, LOGITS, RAW_BOXES};
 use super::error::Fault;
@@ -14,7 +14,7 @@ const SIZES: std::ops::RangeInclusive<u32> = 32..=4096;
 
 /// What the heads predict.
 #[derive(Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     /// For each feature map, finest first: rows, columns, anchors in each cell.
     pub layers: Vec<[usize; 3]>,
     /// Logits of each anchor: one for each class, and the background's before them.
@@ -23,7 +23,7 @@ pub struct Layout {
 
 impl Layout {
     /// Anchors of all feature maps.
-    pub fn anchors(&self) -> usize {
+    pub(super) fn anchors(&self) -> usize {
         self.layers.iter().map(|[rows, columns, anchors]| rows * columns * anchors).sum()
     }
 }
@@ -31,8 +31,8 @@ impl Layout {
 /// Reads the layout off the shapes of the heads.
 ///
 /// # Errors
-/// [`Fault::NoSsd`] when box and class heads do not go together.
-pub fn layout(network: &Network) -> Result<Layout, Fault> {
+/// [`Fault::NoSsd`] when box and class heads do not match.
+pub(super) fn layout(network: &Network) -> Result<Layout, Fault> {
     let mut layers = Vec::new();
     let mut columns = None;
     for (boxes, logits) in network.boxes.iter().zip(&network.logits) {
@@ -46,7 +46,7 @@ pub fn layout(network: &Network) -> Result<Layout, Fault> {
         }
         layers.push([boxes.shape.height, boxes.shape.width, anchors]);
     }
-    let columns = columns.ok_or_else(|| Fault::NoSsd("there are no heads".into()))?;
+    let columns = columns.ok_or_else(|| Fault::NoSsd("it has no heads".into()))?;
     Ok(Layout { layers, columns })
 }
 
@@ -54,7 +54,7 @@ pub fn layout(network: &Network) -> Result<Layout, Fault> {
 ///
 /// # Errors
 /// [`Fault::Size`] and [`Fault::BadSize`] when there is no usable size.
-pub fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, Fault> {
+pub(super) fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, Fault> {
     let [height, width] = match size {
         Some(given) => [side(given.into())?; 2],
         None => fixed(graph, cut.input).or_else(|| resized_to(graph)).ok_or(Fault::Size)?,
@@ -67,7 +67,7 @@ pub fn input(graph: &Graph, cut: &Cut<'_>, size: Option<u32>) -> Result<Input, F
 ///
 /// # Errors
 /// [`Fault::BadSize`] when it is too small or too large.
-pub fn side(given: i64) -> Result<u32, Fault> {
+pub(super) fn side(given: i64) -> Result<u32, Fault> {
     let side = u32::try_from(given).ok().filter(|side| SIZES.contains(side));
     side.ok_or(Fault::BadSize { side: given, handled: SIZES })
 }
@@ -125,7 +125,7 @@ fn constant_operand(graph: &Graph, node: &Node) -> Option<Vec<f32>> {
 }
 
 /// How the outputs are decoded.
-pub fn decode(activation: Activation, anchors: Anchors) -> Decode {
+pub(super) fn decode(activation: Activation, anchors: Anchors) -> Decode {
     Decode::Ssd {
         boxes: RAW_BOXES.to_owned(),
         logits: LOGITS.to_owned(),

@@ -4,18 +4,18 @@ use super::network::{Conv, Head, Layer, Network, Op, Pool, Weights};
 use crate::onnx::{self, proto};
 
 /// Name of the input in every imported graph: `[1, 3, height, width]`.
-pub const IMAGE: &str = "image";
+pub(super) const IMAGE: &str = "image";
 /// Name of the output with the box offsets: `[1, anchors, 4]`.
-pub const RAW_BOXES: &str = "raw_boxes";
+pub(super) const RAW_BOXES: &str = "raw_boxes";
 /// Name of the output with the logits: `[1, anchors, classes + 1]`.
-pub const LOGITS: &str = "logits";
+pub(super) const LOGITS: &str = "logits";
 
 const ZERO: &str = "zero";
 const SIX: &str = "six";
 
 /// An ONNX graph without its convolutions' weights, and these: each a tensor without elements, and where they come from.
 #[derive(Debug, Default)]
-pub struct Emitted {
+pub(super) struct Emitted {
     /// All but the weights.
     pub graph: proto::Graph,
     /// The weights, which belong to the graph's initialisers.
@@ -23,7 +23,7 @@ pub struct Emitted {
 }
 
 /// Turns `network` into an ONNX graph of `anchors` anchors and `columns` logits (classes and background) each.
-pub fn emit(network: Network, anchors: usize, columns: usize) -> Emitted {
+pub(super) fn emit(network: Network, anchors: usize, columns: usize) -> Emitted {
     let names = Names { input: network.input };
     let shape = network.input_shape;
     let graph = proto::Graph {

@@ -1,4 +1,4 @@
-//! What can go wrong in an import.
+//! Errors of an import.
 
 use super::constant::ConstantError;
 use crate::wire::WireError;
@@ -18,33 +18,20 @@ pub struct ImportError {
 /// What is wrong with a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// That file: the model itself or a part of it.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A result cannot be written.
-    #[error("{} cannot be written: {source}", path.display())]
-    Write {
-        /// The file to be written.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// No reader knows the format.
+    /// A file cannot be read or written: the model, a part of it, its labels or a result. The error names it.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// The format is unknown.
     #[error(
-        "its format is not known ({found}); known are TensorFlow.js graph models (model.json), TensorFlow frozen \
+        "its format is unknown ({found}); supported are TensorFlow.js graph models (model.json), TensorFlow frozen \
          graphs (.pb), TensorFlow Lite (.tflite), face-api weights (...-weights_manifest.json) and ONNX (.onnx)"
     )]
     UnknownFormat {
-        /// What its first bytes look like.
+        /// Its first bytes.
         found: String,
     },
-    /// It does not parse: truncated, or not what its name says.
-    #[error("it is damaged or incomplete: {0}; fetch it again")]
+    /// It does not parse: it is truncated, or of another kind.
+    #[error("it is damaged or truncated: {0}; fetch it again")]
     Malformed(String),
     /// A constant cannot be read.
     #[error("constant {name}: {error}")]
@@ -55,7 +42,7 @@ pub enum Fault {
         error: ConstantError,
     },
     /// A constant's type of elements is not read.
-    #[error("constant {name} has elements of type {found}, which the importer does not read")]
+    #[error("constant {name} has elements of type {found}, which the importer does not support")]
     DataType {
         /// Name of the constant.
         name: String,
@@ -64,12 +51,12 @@ pub enum Fault {
     },
     /// No detector of the SSD family is in the graph.
     #[error(
-        "it holds no SSD: {0}. An SSD joins the box heads and the class heads of its feature maps in two \
-         concatenations; other networks cannot be imported"
+        "it contains no SSD: {0}. An SSD concatenates the box heads of its feature maps and, separately, their class \
+         heads; other networks cannot be imported"
     )]
     NoSsd(String),
     /// An operator between the picture and the heads is not handled.
-    #[error("operator {op} at {node} is not handled: {why}")]
+    #[error("operator {op} at {node} is not supported: {why}")]
     Operator {
         /// The operator.
         op: String,
@@ -79,34 +66,54 @@ pub enum Fault {
         why: String,
     },
     /// The input's size is not in the file.
-    #[error("its input size is not in the file: give it with --size, for example --size 300")]
+    #[error("the file does not specify its input size: give it with --size, for example --size 300")]
     Size,
     /// A size is not usable.
-    #[error("an input of {side} pixels a side is not usable: {} to {} are handled", handled.start(), handled.end())]
+    #[error("an input of {side} pixels a side is not supported: the range is {} to {}", handled.start(), handled.end())]
     BadSize {
         /// The side in pixels, given or in the file.
         side: i64,
         /// The sides that are handled, in pixels.
         handled: RangeInclusive<u32>,
     },
-    /// No anchors of the family fit.
-    #[error("no anchors fit it: {0}")]
+    /// The anchor generator cannot make its anchors.
+    #[error("its anchors are not supported: {0}")]
     Anchors(String),
-    /// The list of labels does not fit.
+    /// The number of labels does not fit the network.
     #[error(
-        "{from}: {found} labels, but the network has {classes} classes: give one a line, with or without a first \
-         line for the background"
+        "{from}: {}, but the network has {}: usually the file belongs to another network, or the blank lines of \
+         unused class ids are missing; give one line per class, with or without a first line for the background",
+        counted(*found, "label", "labels"), counted(*classes, "class", "classes")
     )]
     Labels {
-        /// Where the labels come from.
+        /// The file of the labels.
         from: String,
-        /// How many it has.
+        /// The number of labels, without a line that says that it is the background.
         found: usize,
-        /// How many classes there are, without the background.
+        /// The number of classes, without the background.
         classes: usize,
     },
-    /// More than any detector has: refused before it fills the memory.
-    #[error("it has more than {max} {what}, which no detector of the family has")]
+    /// A file of labels cannot be understood.
+    #[error("{from}: {reason}")]
+    LabelFile {
+        /// The file of the labels.
+        from: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An option does not apply to the file.
+    #[error("{option} does not apply: {reason}")]
+    Option {
+        /// The option on the command line.
+        option: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The network cannot run on the board, and its graph is not one that is written anew.
+    #[error("it cannot run: {0}")]
+    CannotRun(String),
+    /// More than any detector has: rejected before it exhausts the memory.
+    #[error("it has more than {max} {what}, more than any supported detector")]
     TooMany {
         /// What there are too many of.
         what: &'static str,
@@ -122,4 +129,9 @@ impl From<WireError> for Fault {
     fn from(error: WireError) -> Self {
         Self::Malformed(error.to_string())
     }
+}
+
+/// A number with its noun.
+pub(super) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }

@@ -25,7 +25,7 @@ const COLUMNS: usize = 2;
 const EPSILON: f32 = 0.001;
 
 /// Whether `json` is the list of weights of face-api's detector.
-pub fn recognises(json: &[u8]) -> bool {
+pub(super) fn recognises(json: &[u8]) -> bool {
     let groups = tfjs::parse_json::<Vec<WeightGroup>>(json);
     groups.is_ok_and(|groups| groups.iter().any(|g| g.names().any(|n| n.starts_with("MobilenetV1/"))))
 }
@@ -34,7 +34,7 @@ pub fn recognises(json: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Fault`] when the list is damaged or does not fit its files.
-pub fn read(json: &[u8], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -> Result<Graph, Fault> {
+pub(super) fn read(json: &[u8], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -> Result<Graph, Fault> {
     let groups: Vec<WeightGroup> = tfjs::parse_json(json)?;
     let mut builder = Builder { graph: Graph::default() };
     for group in &groups {

@@ -1,4 +1,6 @@
-//! FlatBuffers, read with every offset checked: the generated readers of that format trust the file.
+//! FlatBuffers, read field by field with every offset checked. The `flatbuffers` crate verifies a file as well, but
+//! only against code that its compiler generates from a schema; the few fields that an import reads need neither the
+//! schema of TensorFlow Lite nor that code, and the bound on copied bytes holds for all tables of a file together.
 
 use super::error::Fault;
 use bytes::Bytes;
@@ -7,7 +9,7 @@ use std::rc::Rc;
 
 /// A table somewhere in the file.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(super) struct Table {
     file: Bytes,
     at: usize,
     /// Offsets of its fields from `at`, two bytes each.
@@ -22,7 +24,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Fault::Malformed`], as everywhere here, when an offset leads out of the file.
-    pub fn root(file: &Bytes) -> Result<Self, Fault> {
+    pub(super) fn root(file: &Bytes) -> Result<Self, Fault> {
         Self::at(file, &Rc::new(Cell::new(file.len())), offset_at(file, 0)?)
     }
 
@@ -45,23 +47,23 @@ impl Table {
     }
 
     /// A field of one byte.
-    pub fn byte(&self, field: usize) -> Result<Option<u8>, Fault> {
+    pub(super) fn byte(&self, field: usize) -> Result<Option<u8>, Fault> {
         self.field(field).map(|at| array::<1>(&self.file, at).map(|[b]| b)).transpose()
     }
 
     /// A field of a 32-bit integer.
-    pub fn int(&self, field: usize) -> Result<Option<i32>, Fault> {
+    pub(super) fn int(&self, field: usize) -> Result<Option<i32>, Fault> {
         self.field(field).map(|at| array(&self.file, at).map(i32::from_le_bytes)).transpose()
     }
 
     /// A field that is a table.
-    pub fn table(&self, field: usize) -> Result<Option<Self>, Fault> {
+    pub(super) fn table(&self, field: usize) -> Result<Option<Self>, Fault> {
         let table = |at| Self::at(&self.file, &self.budget, offset_at(&self.file, at)?);
         self.field(field).map(table).transpose()
     }
 
     /// The elements of a vector of tables; none when the field is absent.
-    pub fn tables(&self, field: usize) -> Result<Vec<Self>, Fault> {
+    pub(super) fn tables(&self, field: usize) -> Result<Vec<Self>, Fault> {
         let Some((start, count)) = self.vector(field, 4)? else {
             return Ok(Vec::new());
         };
@@ -72,28 +74,28 @@ impl Table {
     }
 
     /// The elements of a vector of 32-bit integers.
-    pub fn ints(&self, field: usize) -> Result<Vec<i32>, Fault> {
+    pub(super) fn ints(&self, field: usize) -> Result<Vec<i32>, Fault> {
         Ok(self.elements::<4>(field)?.into_iter().map(i32::from_le_bytes).collect())
     }
 
     /// The elements of a vector of 64-bit integers.
-    pub fn longs(&self, field: usize) -> Result<Vec<i64>, Fault> {
+    pub(super) fn longs(&self, field: usize) -> Result<Vec<i64>, Fault> {
         Ok(self.elements::<8>(field)?.into_iter().map(i64::from_le_bytes).collect())
     }
 
     /// The elements of a vector of floats.
-    pub fn floats(&self, field: usize) -> Result<Vec<f32>, Fault> {
+    pub(super) fn floats(&self, field: usize) -> Result<Vec<f32>, Fault> {
         Ok(self.elements::<4>(field)?.into_iter().map(f32::from_le_bytes).collect())
     }
 
     /// A vector of bytes, shared with the file; empty when the field is absent.
-    pub fn bytes(&self, field: usize) -> Result<Bytes, Fault> {
+    pub(super) fn bytes(&self, field: usize) -> Result<Bytes, Fault> {
         let range = self.vector(field, 1)?;
         Ok(range.map_or_else(Bytes::new, |(start, count)| self.file.slice(start..start + count)))
     }
 
     /// A text; bytes that are no UTF-8 are replaced. Empty when the field is absent.
-    pub fn text(&self, field: usize) -> Result<String, Fault> {
+    pub(super) fn text(&self, field: usize) -> Result<String, Fault> {
         let bytes = self.bytes(field)?;
         self.spend(bytes.len())?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())

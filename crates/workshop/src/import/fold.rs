@@ -18,7 +18,7 @@ const MAX_SIDE: usize = 1 << 16;
 
 /// A network and what was folded into its convolutions, by operator.
 #[derive(Debug)]
-pub struct Folded {
+pub(super) struct Folded {
     /// The result.
     pub network: Network,
     /// How many nodes of each operator were folded away.
@@ -29,7 +29,7 @@ pub struct Folded {
 ///
 /// # Errors
 /// [`Fault::Operator`] with the operator and the node that is not handled; [`Fault::Constant`] for bad weights.
-pub fn fold(graph: &Graph, cut: &Cut<'_>, size: [usize; 2]) -> Result<Folded, Fault> {
+pub(super) fn fold(graph: &Graph, cut: &Cut<'_>, size: [usize; 2]) -> Result<Folded, Fault> {
     let input_shape = Shape { height: size[0], width: size[1], channels: 3 };
     let mut folder = Folder {
         graph,
@@ -98,11 +98,11 @@ impl<'a> Folder<'a> {
 
     fn shape(&self, node: &Node, tensor: &'a str) -> Result<Shape, Fault> {
         let shape = self.shapes.get(self.value(tensor)).copied();
-        shape.ok_or_else(|| refused(node, &format!("its operand {tensor} is no picture")))
+        shape.ok_or_else(|| refused(node, &format!("its operand {tensor} is not a feature map")))
     }
 
     fn constant(&self, name: &str) -> Result<&'a Constant, Fault> {
-        self.graph.constant(name).ok_or_else(|| Fault::Malformed(format!("constant {name} is not there")))
+        self.graph.constant(name).ok_or_else(|| Fault::Malformed(format!("constant {name} is missing")))
     }
 
     /// The values of constant `name`: one for each of `channels`, or a single one.
@@ -118,7 +118,7 @@ impl<'a> Folder<'a> {
 
     fn spend(&mut self, weights: usize) -> Result<(), Fault> {
         let left = self.left.checked_sub(weights);
-        self.left = left.ok_or_else(|| Fault::Malformed("its convolutions have more weights than it holds".into()))?;
+        self.left = left.ok_or_else(|| Fault::Malformed("its convolutions have more weights than the file".into()))?;
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl<'a> Folder<'a> {
 
     fn convolution(&mut self, node: &'a Node, inputs: &[&'a str]) -> Result<(), Fault> {
         let &[input, weights] = inputs else {
-            return Err(refused(node, &format!("{} operands; 2 are handled", inputs.len())));
+            return Err(refused(node, &format!("{} operands; 2 are supported", inputs.len())));
         };
         let from = self.shape(node, input)?;
         let constant = self.constant(weights)?;
@@ -174,7 +174,7 @@ impl<'a> Folder<'a> {
     }
 
     fn convolution_before(&mut self, node: &Node, tensor: &'a str) -> Result<&mut Conv, Fault> {
-        let why = format!("its operand {tensor} is no convolution read by it alone");
+        let why = format!("its operand {tensor} is not a convolution with this node as its only reader");
         self.foldable(tensor).ok_or_else(|| refused(node, &why))
     }
 
@@ -205,7 +205,7 @@ impl<'a> Folder<'a> {
     /// `y = (x - mean) * gamma / sqrt(variance + epsilon) + beta`, computed in 64-bit floats.
     fn batch_norm(&mut self, node: &'a Node, inputs: &[&'a str]) -> Result<(), Fault> {
         let &[tensor, gamma, beta, mean, variance] = inputs else {
-            return Err(refused(node, &format!("{} operands; 5 are handled", inputs.len())));
+            return Err(refused(node, &format!("{} operands; 5 are supported", inputs.len())));
         };
         let channels = self.shape(node, tensor)?.channels;
         let epsilon = attributes(node)?.epsilon.unwrap_or(1e-4);
@@ -252,7 +252,7 @@ impl<'a> Folder<'a> {
         let axis = operand.and_then(|axis| axis.first().copied());
         let axis = axis.or(node.attributes.as_deref().and_then(|a| a.axis));
         if !matches!(axis, Some(3 | -1)) {
-            return Err(refused(node, "only a concatenation of channels (axis 3) is handled"));
+            return Err(refused(node, "only a concatenation of channels (axis 3) is supported"));
         }
         let parts: Vec<&str> = inputs.iter().copied().filter(|i| self.graph.constant(i).is_none()).collect();
         let shapes: Vec<Shape> = parts.iter().map(|part| self.shape(node, part)).collect::<Result<_, _>>()?;
@@ -269,7 +269,7 @@ impl<'a> Folder<'a> {
         let head = |&tensor: &&'a str| {
             let value = self.value(tensor);
             let shape = self.shapes.get(value).copied();
-            let shape = shape.ok_or_else(|| Fault::NoSsd(format!("head {tensor} is no picture")))?;
+            let shape = shape.ok_or_else(|| Fault::NoSsd(format!("head {tensor} is not a feature map")))?;
             Ok(Head { value: value.to_owned(), shape })
         };
         tensors.iter().map(head).collect()
@@ -280,7 +280,7 @@ fn attributes(node: &Node) -> Result<&Attributes, Fault> {
     let attributes = node.attributes.as_deref().ok_or_else(|| refused(node, "it has no attributes"))?;
     match attributes.data_format.as_deref() {
         None | Some("NHWC") => Ok(attributes),
-        Some(other) => Err(refused(node, &format!("data format {other}; NHWC is handled"))),
+        Some(other) => Err(refused(node, &format!("data format {other}; NHWC is supported"))),
     }
 }
 

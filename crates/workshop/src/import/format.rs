@@ -1,4 +1,4 @@
-//! Which format a file has, by its content.
+//! Recognises the format of a file by its content.
 
 use super::error::Fault;
 use super::{face_api, frozen, tfjs, tflite};
@@ -51,7 +51,7 @@ impl Format {
         if frozen::recognises(bytes) {
             return Ok(Self::Frozen);
         }
-        let start: String = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        let start = hex::encode(bytes.slice(..bytes.len().min(8)));
         Err(Fault::UnknownFormat { found: format!("it begins with the bytes {start}") })
     }
 }

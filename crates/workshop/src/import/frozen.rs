@@ -17,7 +17,7 @@ const MAX_INTS: usize = 64;
 const GRAPH_NODE: u32 = 1;
 
 /// Whether `bytes` begin like a frozen graph: with a node that has a name and an operator.
-pub fn recognises(bytes: &Bytes) -> bool {
+pub(super) fn recognises(bytes: &Bytes) -> bool {
     let first = Fields::of(bytes.clone()).next();
     let Some(Ok((GRAPH_NODE, Value::Bytes(node)))) = first else {
         return false;
@@ -30,7 +30,7 @@ pub fn recognises(bytes: &Bytes) -> bool {
 ///
 /// # Errors
 /// [`Fault`] when the bytes are no such graph or not all of it.
-pub fn read(bytes: Bytes) -> Result<Graph, Fault> {
+pub(super) fn read(bytes: Bytes) -> Result<Graph, Fault> {
     let mut graph = Graph::default();
     for field in Fields::of(bytes) {
         if let (GRAPH_NODE, Value::Bytes(message)) = field? {

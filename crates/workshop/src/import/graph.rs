@@ -8,20 +8,20 @@ use std::collections::hash_map::Entry;
 
 /// One operation with one result that matters, which carries the node's name.
 #[derive(Clone, Debug, Default)]
-pub struct Node {
+pub(super) struct Node {
     /// Its name, unique in the graph.
     pub name: String,
     /// Its operator, by TensorFlow's name.
     pub op: String,
     /// Its operands: names of nodes or constants, perhaps with `:output` behind or `^` (control) before.
     pub inputs: Vec<String>,
-    /// The settings that some step looks at; absent on most nodes.
+    /// The attributes that the import reads; absent on most nodes.
     pub attributes: Option<Box<Attributes>>,
 }
 
-/// The settings of an operator that some step looks at.
+/// The attributes of an operator that the import reads.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attributes {
+pub(super) struct Attributes {
     /// Steps of a convolution or pooling window: one for each dimension of the picture.
     pub strides: Vec<i64>,
     /// Spacing of a convolution's taps: one for each dimension of the picture.
@@ -46,7 +46,7 @@ pub struct Attributes {
 
 /// Order of the dimensions of a convolution's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Filter {
+pub(super) enum Filter {
     /// Rows, columns, inputs, outputs (TensorFlow); of a depthwise convolution: rows, columns, channels, multiplier.
     #[default]
     Tensorflow,
@@ -64,7 +64,7 @@ const MAX_OPERANDS: usize = 32 << 20;
 
 /// Nodes and constants of one file.
 #[derive(Debug, Default)]
-pub struct Graph {
+pub(super) struct Graph {
     nodes: Vec<Node>,
     by_name: HashMap<String, usize>,
     constants: HashMap<String, Constant>,
@@ -77,7 +77,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Fault::TooMany`], and [`Fault::Malformed`] when there is a node of that name.
-    pub fn add(&mut self, node: Node) -> Result<(), Fault> {
+    pub(super) fn add(&mut self, node: Node) -> Result<(), Fault> {
         self.operands += node.inputs.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
         if self.nodes.len() >= MAX_NODES {
             return Err(Fault::TooMany { what: "nodes", max: MAX_NODES });
@@ -96,7 +96,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Fault::TooMany`], and [`Fault::Malformed`] when there is a constant of that name.
-    pub fn add_constant(&mut self, name: String, constant: Constant) -> Result<(), Fault> {
+    pub(super) fn add_constant(&mut self, name: String, constant: Constant) -> Result<(), Fault> {
         if self.constants.len() >= MAX_NODES {
             return Err(Fault::TooMany { what: "constants", max: MAX_NODES });
         }
@@ -110,32 +110,32 @@ impl Graph {
     }
 
     /// Bytes that the constants take in the file.
-    pub fn constant_bytes(&self) -> usize {
+    pub(super) fn constant_bytes(&self) -> usize {
         self.constants.values().map(|c| c.raw.len()).sum()
     }
 
     /// All nodes in the order of the file.
-    pub fn nodes(&self) -> &[Node] {
+    pub(super) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// All constants with their names, in no order.
-    pub fn constants(&self) -> impl Iterator<Item = (&str, &Constant)> {
+    pub(super) fn constants(&self) -> impl Iterator<Item = (&str, &Constant)> {
         self.constants.iter().map(|(name, constant)| (name.as_str(), constant))
     }
 
     /// The node that produces `tensor`, behind any chain of `Identity`.
-    pub fn node(&self, tensor: &str) -> Option<&Node> {
+    pub(super) fn node(&self, tensor: &str) -> Option<&Node> {
         self.by_name.get(self.resolve(tensor)).map(|&i| &self.nodes[i])
     }
 
     /// The constant behind `tensor` and any chain of `Identity`.
-    pub fn constant(&self, tensor: &str) -> Option<&Constant> {
+    pub(super) fn constant(&self, tensor: &str) -> Option<&Constant> {
         self.constants.get(self.resolve(tensor))
     }
 
     /// The name of the node or constant behind `tensor`: without `^` and `:0`, and past every `Identity`.
-    pub fn resolve<'a>(&'a self, tensor: &'a str) -> &'a str {
+    pub(super) fn resolve<'a>(&'a self, tensor: &'a str) -> &'a str {
         let mut name = bare(tensor);
         // A chain can be no longer than the graph; a longer one is a ring, and any name in it will do.
         for _ in 0..=self.nodes.len() {
@@ -148,7 +148,7 @@ impl Graph {
     }
 
     /// The operands of `node` that carry data, resolved: control dependencies are left out.
-    pub fn inputs<'a>(&'a self, node: &'a Node) -> Vec<&'a str> {
+    pub(super) fn inputs<'a>(&'a self, node: &'a Node) -> Vec<&'a str> {
         node.inputs.iter().filter(|i| !i.starts_with('^')).map(|i| self.resolve(i)).collect()
     }
 }

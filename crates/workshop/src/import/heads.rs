@@ -6,11 +6,11 @@ use detector::manifest::Activation;
 use std::collections::{HashMap, HashSet};
 
 /// The preprocessing's last node in the TensorFlow Object Detection API: what the network proper reads.
-pub const PREPROCESSED: &str = "Preprocessor/sub";
+pub(super) const PREPROCESSED: &str = "Preprocessor/sub";
 
 /// The part of a graph that is the network.
 #[derive(Debug)]
-pub struct Cut<'a> {
+pub(super) struct Cut<'a> {
     /// The tensor the network reads.
     pub input: &'a str,
     /// For each feature map, finest first: the tensor with its box offsets, before it is flattened.
@@ -48,13 +48,13 @@ struct Joined<'a> {
 /// # Errors
 /// [`Fault::NoSsd`] when there are no two concatenations of convolution heads, [`Fault::Operator`] when something
 /// other than convolutions and their like stands between the picture and them.
-pub fn cut(graph: &Graph) -> Result<Cut<'_>, Fault> {
+pub(super) fn cut(graph: &Graph) -> Result<Cut<'_>, Fault> {
     let Heads { boxes, logits, activation } = box_and_class_heads(graph)?;
     let mut walk = Walk { graph, input: None, order: Vec::new(), seen: HashSet::new() };
     for &head in boxes.iter().chain(&logits) {
         walk.visit(head)?;
     }
-    let input = walk.input.ok_or_else(|| Fault::NoSsd("its heads do not depend on any input".into()))?;
+    let input = walk.input.ok_or_else(|| Fault::NoSsd("its heads depend on no input".into()))?;
     Ok(Cut { input, boxes, logits, activation, order: walk.order })
 }
 
@@ -71,7 +71,7 @@ fn box_and_class_heads(graph: &Graph) -> Result<Heads<'_>, Fault> {
         (true, false) => Ok(Heads::of(graph, first, second)),
         (false, true) => Ok(Heads::of(graph, second, first)),
         _ => Err(Fault::NoSsd(format!(
-            "whether {} or {} holds the boxes can be told neither by names nor by a sigmoid or softmax behind",
+            "neither the names nor a sigmoid or softmax behind tell which of {} and {} holds the boxes",
             first.name, second.name
         ))),
     }
@@ -163,7 +163,7 @@ impl<'a> Walk<'a> {
             if self.graph.constant(name).is_some() || !self.seen.insert(name) {
                 continue;
             }
-            let node = self.graph.node(name).ok_or_else(|| Fault::NoSsd(format!("{name} is used but not there")))?;
+            let node = self.graph.node(name).ok_or_else(|| Fault::NoSsd(format!("{name} is used but not defined")))?;
             if self.is_input(node)? {
                 continue;
             }
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
 }
 
 /// How often each tensor is read by the nodes of the cut, heads included.
-pub fn uses<'a>(graph: &'a Graph, cut: &Cut<'a>) -> HashMap<&'a str, usize> {
+pub(super) fn uses<'a>(graph: &'a Graph, cut: &Cut<'a>) -> HashMap<&'a str, usize> {
     let mut uses = HashMap::new();
     let operands = cut.order.iter().filter_map(|name| graph.node(name)).flat_map(|node| graph.inputs(node));
     let heads = cut.boxes.iter().chain(&cut.logits).map(|head| graph.resolve(head));

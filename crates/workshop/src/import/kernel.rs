@@ -4,7 +4,7 @@ use super::graph::{Filter, Node};
 
 /// Dimensions of a convolution's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernel {
+pub(super) struct Kernel {
     /// Rows and columns.
     pub size: [usize; 2],
     /// Dimensions in ONNX's order: outputs, inputs of a group, rows, columns.
@@ -20,7 +20,7 @@ impl Kernel {
     ///
     /// Output `c * M + m` of a depthwise convolution is multiplier `m` of channel `c`, in both formats: TensorFlow
     /// Lite's `[1, rows, columns, C * M]` has the elements of TensorFlow's `[rows, columns, C, M]` in their order.
-    pub fn of(node: &Node, dims: &[usize], filter: Filter, channels: usize) -> Option<Self> {
+    pub(super) fn of(node: &Node, dims: &[usize], filter: Filter, channels: usize) -> Option<Self> {
         let &[first, second, third, fourth] = dims else {
             return None;
         };
@@ -48,7 +48,7 @@ impl Kernel {
     }
 
     /// For each weight in the order of [`Kernel::dims`], its place in the file.
-    pub fn places(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
         let [outputs, inputs, rows, columns] = self.dims;
         let (taps, filter) = (rows * columns, self.filter);
         let at = move |output: usize, input: usize, tap: usize| match filter {

@@ -10,6 +10,7 @@
 
 mod anchors;
 mod constant;
+mod convert;
 mod describe;
 mod emit;
 mod error;
@@ -22,62 +23,27 @@ mod frozen;
 mod graph;
 mod heads;
 mod kernel;
+mod label_file;
 mod labels;
 mod network;
 mod onnx;
 mod onnx_graph;
+mod options;
 mod report;
 mod tfjs;
 mod tflite;
 mod write;
 
+pub use convert::Imported;
 pub use error::{Fault, ImportError};
-pub use file::OnnxFile;
-pub use format::Format;
 pub use labels::Labels;
+pub use options::ImportOptions;
 pub use report::Report;
 pub use write::{Written, write};
 
 use bytes::Bytes;
-use detector::manifest::{Decode, Input, Manifest};
-use graph::Graph;
+use format::Format;
 use std::path::Path;
-
-/// What the user may say about a model that its file does not.
-#[derive(Clone, Debug, Default)]
-pub struct ImportOptions {
-    /// The model's name in its manifest; by default the name of its file.
-    pub name: Option<String>,
-    /// The names of the classes.
-    pub labels: Option<Labels>,
-    /// Side of the square input in pixels, instead of the one in the file.
-    pub size: Option<u32>,
-    /// What DetectNets subtract from every pixel value; 0 by default.
-    pub mean: Option<f32>,
-    /// The licence of the weights.
-    pub licence: Option<String>,
-    /// Where the weights come from.
-    pub source: Option<String>,
-}
-
-impl ImportOptions {
-    /// The manifest of a model, without the file's SHA-256.
-    fn manifest(&self, name: String, labels: Vec<String>, input: Input, decode: Decode) -> Manifest {
-        let (licence, source) = (self.licence.clone(), self.source.clone());
-        Manifest { name, sha256: None, licence, source, labels, input, decode }
-    }
-}
-
-/// An imported model, ready to be written.
-#[derive(Debug)]
-pub struct Imported {
-    /// The ONNX file, with the manifest in its metadata.
-    pub onnx: OnnxFile,
-    /// The model's description, without the file's SHA-256.
-    pub manifest: Manifest,
-    /// What was done.
-    pub report: Report,
-}
 
 /// Reads the detector in `path` and turns it into the common form.
 ///
@@ -115,30 +81,9 @@ pub fn import_bytes(
         Format::Frozen => frozen::read(bytes)?,
         Format::Tflite => tflite::read(&bytes)?,
     };
-    convert(graph, format, name, options)
-}
-
-/// Cuts, folds and writes a graph of any of the TensorFlow family's formats.
-fn convert(graph: Graph, format: Format, name: String, options: &ImportOptions) -> Result<Imported, Fault> {
-    let cut = heads::cut(&graph)?;
-    let input = describe::input(&graph, &cut, options.size)?;
-    let folded = fold::fold(&graph, &cut, [input.height as usize, input.width as usize])?;
-    let layout = describe::layout(&folded.network)?;
-    let anchors = anchors::find(&graph, &layout)?;
-    let mut report = Report::new(format, &graph, &cut, folded.folded, &layout);
-    report.anchors_difference = anchors.difference;
-    let activation = cut.activation;
-    drop(graph);
-    let labels = labels::labels(options.labels.as_ref(), layout.columns - 1)?;
-    let manifest = options.manifest(name, labels, input, describe::decode(activation, anchors.anchors));
-    let emit::Emitted { graph, weights } = emit::emit(folded.network, layout.anchors(), layout.columns);
-    report.count_kept(&graph);
-    let embedded = toml::to_string(&manifest)?;
-    let onnx = OnnxFile::of_model(super::onnx::model(graph, embedded), weights);
-    Ok(Imported { onnx, manifest, report })
+    convert::convert(graph, format, name, options)
 }
 
 fn read(path: &Path) -> Result<Bytes, Fault> {
-    let fault = |source| Fault::Read { path: path.to_owned(), source };
-    std::fs::read(path).map(Bytes::from).map_err(fault)
+    Ok(fs_err::read(path)?.into())
 }

@@ -6,7 +6,7 @@ use super::kernel::Kernel;
 
 /// Rows, columns and channels of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     /// Rows.
     pub height: usize,
     /// Columns.
@@ -17,7 +17,7 @@ pub struct Shape {
 
 /// A network cut out and folded: steps in the order of execution, and the heads.
 #[derive(Debug)]
-pub struct Network {
+pub(super) struct Network {
     /// Name of the value the network reads.
     pub input: String,
     /// Its size.
@@ -32,7 +32,7 @@ pub struct Network {
 
 /// One prediction of one feature map.
 #[derive(Debug)]
-pub struct Head {
+pub(super) struct Head {
     /// Name of the value.
     pub value: String,
     /// Its shape.
@@ -41,7 +41,7 @@ pub struct Head {
 
 /// One step, which makes one value.
 #[derive(Debug)]
-pub struct Layer {
+pub(super) struct Layer {
     /// Name of the value it makes.
     pub name: String,
     /// What it does.
@@ -50,7 +50,7 @@ pub struct Layer {
 
 /// What a step does.
 #[derive(Debug)]
-pub enum Op {
+pub(super) enum Op {
     /// A convolution with bias.
     Conv(Box<Conv>),
     /// `min(max(x, 0), 6)`
@@ -59,7 +59,7 @@ pub enum Op {
     Relu(String),
     /// Sum of two values of one shape.
     Add(String, String),
-    /// Values one behind the other along the channels.
+    /// Concatenation along the channels.
     Concat(Vec<String>),
     /// Maximum over a window.
     MaxPool(String, Pool),
@@ -69,7 +69,7 @@ pub enum Op {
 
 /// A convolution.
 #[derive(Debug)]
-pub struct Conv {
+pub(super) struct Conv {
     /// The value it reads.
     pub input: String,
     /// Its weights.
@@ -80,13 +80,13 @@ pub struct Conv {
     pub window: Pool,
     /// Spacing of the taps, rows and columns.
     pub dilations: [usize; 2],
-    /// How many groups of channels are kept apart: 1, or all of them in a depthwise convolution.
+    /// Number of groups: 1, or the number of input channels in a depthwise convolution.
     pub groups: usize,
 }
 
 impl Conv {
     /// Multiplies the output channels by `factors`: one for each, or one for all.
-    pub fn scale(&mut self, factors: &[f64]) {
+    pub(super) fn scale(&mut self, factors: &[f64]) {
         let channels = self.weights.factors.iter_mut().zip(&mut self.bias).enumerate();
         for (channel, (total, bias)) in channels {
             let factor = factors[channel % factors.len()];
@@ -96,7 +96,7 @@ impl Conv {
     }
 
     /// Adds `terms` to the output channels: one for each, or one for all.
-    pub fn shift(&mut self, terms: &[f64]) {
+    pub(super) fn shift(&mut self, terms: &[f64]) {
         for (channel, bias) in self.bias.iter_mut().enumerate() {
             *bias += terms[channel % terms.len()];
         }
@@ -106,7 +106,7 @@ impl Conv {
 /// A convolution's weights, `[output channels, input channels of a group, rows, columns]`: made from the file's bytes
 /// when they are written, so that the memory never holds them all.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
+pub(super) struct Weights {
     /// The file's own, checked.
     constant: Constant,
     /// Their order.
@@ -117,22 +117,22 @@ pub struct Weights {
 
 impl Weights {
     /// The weights in `constant`, which was checked and whose order is that of `kernel`.
-    pub fn new(constant: &Constant, kernel: Kernel) -> Self {
+    pub(super) fn new(constant: &Constant, kernel: Kernel) -> Self {
         Self { constant: constant.clone(), kernel, factors: vec![1.0; kernel.dims[0]] }
     }
 
     /// Their dimensions.
-    pub fn dims(&self) -> [usize; 4] {
+    pub(super) fn dims(&self) -> [usize; 4] {
         self.kernel.dims
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.kernel.dims.iter().product()
     }
 
     /// The weights one by one.
-    pub fn values(&self) -> impl Iterator<Item = f32> {
+    pub(super) fn values(&self) -> impl Iterator<Item = f32> {
         let each = self.len() / self.factors.len();
         let factors = self.factors.iter().flat_map(move |&factor| std::iter::repeat_n(factor, each));
         let values = self.kernel.places().zip(factors);
@@ -141,9 +141,9 @@ impl Weights {
     }
 }
 
-/// How a window moves over a picture.
+/// The window of a convolution or pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub(super) struct Pool {
     /// Rows and columns.
     pub size: [usize; 2],
     /// Steps down and right.
@@ -161,7 +161,7 @@ impl Pool {
     ///
     /// # Errors
     /// A text that says what about the attributes is not handled.
-    pub fn over(
+    pub(super) fn over(
         input: Shape,
         size: [usize; 2],
         dilations: [usize; 2],
@@ -169,7 +169,7 @@ impl Pool {
     ) -> Result<(Self, [usize; 2]), String> {
         let strides = spatial(&attributes.strides)?;
         if size.iter().any(|s| !(1..=MAX_WINDOW).contains(s)) {
-            return Err(format!("a window of {size:?}; 1 to {MAX_WINDOW} are handled"));
+            return Err(format!("a window of {size:?}; 1 to {MAX_WINDOW} are supported"));
         }
         let padding = Padding::of(attributes)?;
         let mut pads = match padding {
@@ -196,12 +196,12 @@ impl Pool {
     }
 }
 
-/// What is put round a picture before a window moves over it.
+/// The padding of a feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Padding {
-    /// As much as keeps the size before the stride.
+    /// As many pixels as keep the size at stride 1.
     Same,
-    /// So many pixels above, left, below and right.
+    /// Pixels above, left, below and right.
     Explicit([usize; 4]),
 }
 
@@ -213,11 +213,11 @@ impl Padding {
             (Some("EXPLICIT"), &[top, left, bottom, right]) => {
                 let sides = [top, left, bottom, right].map(|side| usize::try_from(side).unwrap_or(usize::MAX));
                 if sides.iter().any(|side| *side > MAX_WINDOW) {
-                    return Err(format!("pads {:?}; 0 to {MAX_WINDOW} are handled", attributes.pads));
+                    return Err(format!("pads {:?}; 0 to {MAX_WINDOW} are supported", attributes.pads));
                 }
                 Ok(Self::Explicit(sides))
             }
-            (other, _) => Err(format!("padding {}; SAME and VALID are handled", other.unwrap_or("missing"))),
+            (other, _) => Err(format!("padding {}; SAME and VALID are supported", other.unwrap_or("missing"))),
         }
     }
 }
@@ -226,12 +226,12 @@ impl Padding {
 ///
 /// # Errors
 /// A text that says what about the list is not handled.
-pub fn spatial(list: &[i64]) -> Result<[usize; 2], String> {
+pub(super) fn spatial(list: &[i64]) -> Result<[usize; 2], String> {
     let positive = |v: i64| usize::try_from(v).ok().filter(|v| (1..=MAX_WINDOW).contains(v));
     let pair = match *list {
         [] => Some([1, 1]),
         [1, rows, columns, 1] => positive(rows).zip(positive(columns)).map(|(r, c)| [r, c]),
         _ => None,
     };
-    pair.ok_or_else(|| format!("{list:?}; [1, rows, columns, 1] with 1 to {MAX_WINDOW} is handled"))
+    pair.ok_or_else(|| format!("{list:?}; [1, rows, columns, 1] with 1 to {MAX_WINDOW} is supported"))
 }

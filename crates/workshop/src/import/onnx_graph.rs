@@ -8,19 +8,19 @@ use super::constant::{Constant, Element, Quantisation};
 use super::error::Fault;
 use super::graph::{Attributes, Filter, Graph, Node};
 use crate::onnx::proto::{self, data_type};
-use crate::onnx::shape::{Shapes, declared};
+use crate::onnx::{Shapes, declared};
 use bytes::Bytes;
 
 /// Dimensions of a picture.
 const RANK: usize = 4;
-/// How many values the search for a size that is computed looks at.
+/// The most values that the search for a computed size visits.
 const MAX_SEARCH: usize = 64;
 
 /// Translates the nodes of `model`.
 ///
 /// # Errors
 /// [`Fault`] when the graph is damaged.
-pub fn translate(model: &proto::Graph) -> Result<Graph, Fault> {
+pub(super) fn translate(model: &proto::Graph) -> Result<Graph, Fault> {
     let shapes = Shapes::infer(model);
     let mut graph = Graph::default();
     for tensor in &model.initializer {
@@ -54,7 +54,7 @@ pub fn translate(model: &proto::Graph) -> Result<Graph, Fault> {
     Ok(graph)
 }
 
-/// The name without what the graph would take for an output's number or a control dependency.
+/// The name without the suffix and the characters that the graph reads as an output number or a control dependency.
 fn clean(name: &str) -> String {
     name.strip_suffix(":0").unwrap_or(name).replace([':', '^'], "@")
 }
@@ -81,7 +81,7 @@ fn add_constant(graph: &mut Graph, name: &str, tensor: &proto::Tensor) -> Result
     graph.add_constant(clean(name), Constant { shape, element, raw, quantisation: Quantisation::None })
 }
 
-/// The bytes of elements that stand in one of the typed lists.
+/// The bytes of elements that are in one of the typed lists.
 fn listed(tensor: &proto::Tensor) -> Bytes {
     let bytes: Vec<u8> = match tensor.data_type {
         data_type::FLOAT => tensor.float_data.iter().flat_map(|v| v.to_le_bytes()).collect(),

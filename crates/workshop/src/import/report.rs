@@ -1,6 +1,7 @@
-//! What an import found and did, for people.
+//! The report of an import.
 
 use super::describe::Layout;
+use super::error::counted;
 use super::format::Format;
 use super::graph::Graph;
 use super::heads::Cut;
@@ -86,7 +87,8 @@ impl fmt::Display for Report {
             let each: Vec<String> = map.iter().map(|(op, n)| format!("{op} {n}")).collect();
             each.join(", ")
         };
-        writeln!(f, "found   {} with {} nodes, {} classes", self.format, self.found, self.classes)?;
+        let [nodes, classes] = [counted(self.found, "node", "nodes"), counted(self.classes, "class", "classes")];
+        writeln!(f, "found   {} with {nodes}, {classes}", self.format)?;
         if self.layers.is_empty() {
             return write!(f, "kept    all: {}", counts(&self.kept));
         }
@@ -94,7 +96,7 @@ impl fmt::Display for Report {
         writeln!(f, "        {} anchors ({})", self.anchors, layers.join(" "))?;
         match self.anchors_difference {
             Some(difference) => writeln!(f, "        anchors as in the file, to within {difference:.1e}")?,
-            None => writeln!(f, "        anchors of the Object Detection API's defaults; the file holds none")?,
+            None => writeln!(f, "        anchors by the Object Detection API's defaults; the file contains none")?,
         }
         writeln!(f, "cut     {} nodes of preprocessing, box decoding and suppression", self.cut)?;
         writeln!(f, "folded  {}", counts(&self.folded))?;

@@ -12,7 +12,7 @@ use std::path::Path;
 /// The largest `model.json` accepted, in bytes; those of whole detectors have less than one megabyte.
 const MAX_JSON: usize = 32 << 20;
 
-/// `model.json`, as far as the importer looks at it.
+/// The part of `model.json` that the importer reads.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ModelJson {
@@ -84,7 +84,7 @@ pub(super) struct WeightGroup {
 
 impl WeightGroup {
     /// Names of its weights.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.weights.iter().map(|w| w.name.as_str())
     }
 }
@@ -112,7 +112,7 @@ struct Probe {
 }
 
 /// Whether `json` is an object with a model topology.
-pub fn recognises(json: &[u8]) -> bool {
+pub(super) fn recognises(json: &[u8]) -> bool {
     // A list would be taken for the struct's fields in their order.
     let object = json.trim_ascii_start().first() == Some(&b'{');
     object && serde_json::from_slice::<Probe>(json).is_ok_and(|p| p.model_topology.is_some())
@@ -122,7 +122,7 @@ pub fn recognises(json: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Fault`] when the JSON is none of TensorFlow.js or does not fit its shards.
-pub fn read(json: &[u8], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -> Result<Graph, Fault> {
+pub(super) fn read(json: &[u8], shard: &mut dyn FnMut(&str) -> Result<Bytes, Fault>) -> Result<Graph, Fault> {
     let model: ModelJson = parse_json(json)?;
     let mut graph = Graph::default();
     for node in model.model_topology.node {

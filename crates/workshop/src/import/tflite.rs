@@ -21,7 +21,7 @@ const UINT8: u8 = 3;
 const NAME: usize = 256;
 
 /// Whether `bytes` are a TensorFlow Lite model.
-pub fn recognises(bytes: &[u8]) -> bool {
+pub(super) fn recognises(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(IDENTIFIER)
 }
 
@@ -29,7 +29,7 @@ pub fn recognises(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Fault`] when the bytes are no such model or not all of it.
-pub fn read(file: &Bytes) -> Result<Graph, Fault> {
+pub(super) fn read(file: &Bytes) -> Result<Graph, Fault> {
     let model = Table::root(file)?;
     let subgraphs = model.tables(2)?;
     let subgraph = subgraphs.first().ok_or_else(|| Fault::Malformed("it has no subgraph".into()))?;
@@ -188,7 +188,7 @@ impl Reader {
 
 fn tensor(tensors: &[Tensor], index: i32) -> Result<&Tensor, Fault> {
     let tensor = usize::try_from(index).ok().and_then(|i| tensors.get(i));
-    tensor.ok_or_else(|| Fault::Malformed(format!("tensor {index} is not there")))
+    tensor.ok_or_else(|| Fault::Malformed(format!("tensor {index} is missing")))
 }
 
 /// TensorFlow's nodes for one operator, a `BuiltinOperator`: the last carries the name of its result.

@@ -1,11 +1,11 @@
 //! Writes an imported model: the ONNX file and its manifest beside it, each whole or not at all.
 
-use super::Imported;
+use super::convert::Imported;
 use super::error::{Fault, ImportError};
-use crate::load::{hex, manifest_path};
+use crate::load::manifest_path;
 use detector::manifest::{Manifest, Model};
+use fs_err::{self as fs, File};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub struct Written {
 /// Writes `imported` to `out` and its manifest beside it, with the extension `toml`.
 ///
 /// # Errors
-/// [`Fault::Write`] when a file cannot be written; what was there before is then still there.
+/// [`Fault::File`] when a file cannot be written; what was there before is then still there.
 pub fn write(imported: &Imported, out: &Path) -> Result<Written, ImportError> {
     let failed = |fault| ImportError { path: out.to_owned(), fault };
     let toml = manifest_path(out);
@@ -36,13 +36,12 @@ pub fn write(imported: &Imported, out: &Path) -> Result<Written, ImportError> {
 /// Lets `content` write a file beside `path`, which then takes that place; its SHA-256.
 fn write_whole(path: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<String, Fault> {
     let part = part_path(path);
-    let fault = |source| Fault::Write { path: path.to_owned(), source };
     let written = write_and_sync(&part, content).and_then(|sha256| fs::rename(&part, path).map(|()| sha256));
     if written.is_err() {
         // Nothing more can be done where even this fails.
         let _ = fs::remove_file(&part);
     }
-    written.map_err(fault)
+    Ok(written?)
 }
 
 fn write_and_sync(path: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<String> {
@@ -53,7 +52,7 @@ fn write_and_sync(path: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()
     content(&mut file)?;
     let Hashed { file, hasher } = file.into_inner().map_err(IntoInnerError::into_error)?;
     file.sync_all()?;
-    Ok(hex(&hasher.finalize()))
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// A file, and the SHA-256 of what was written to it.

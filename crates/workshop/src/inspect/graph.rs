@@ -1,8 +1,8 @@
-//! Counts what an ONNX graph costs.
+//! The cost of each layer of an ONNX graph.
 
 use super::layer::{Feature, Field, Kind, Layer};
 use crate::onnx::proto::{Graph, Node};
-use crate::onnx::shape::{Shapes, declared};
+use crate::onnx::{Shapes, declared};
 use std::collections::{HashMap, HashSet};
 
 /// Operators that run with the layer before them, so that what they read and make does not pass through the memory.
@@ -10,7 +10,7 @@ const FUSED: &[&str] = &["BatchNormalization", "Clip", "Dropout", "Identity", "L
 
 /// The layers of `graph` in their order. Where a shape is not known, the layer's multiply-adds and activations are 0
 /// and its input or output is `None`.
-pub fn layers(graph: &Graph) -> Vec<Layer> {
+pub(super) fn layers(graph: &Graph) -> Vec<Layer> {
     let shapes = Shapes::infer(graph);
     let inputs = graph.input.iter().filter(|i| shapes.constant(&i.name).is_none() && declared(i).is_some());
     let mut counter =
@@ -142,8 +142,8 @@ fn length(shape: &[usize]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::Inspection;
     use super::*;
-    use crate::inspect::Inspection;
     use crate::onnx::proto::Tensor;
     use crate::onnx::{ints, node, value};
 

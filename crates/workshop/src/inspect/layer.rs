@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// A picture in the network.
+/// The shape of a feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Feature {
     /// Channels.
@@ -70,12 +70,12 @@ pub struct Feature {
 }
 
 impl Feature {
-    /// How many values it holds.
+    /// Number of values.
     pub fn len(self) -> u64 {
         self.channels * self.height * self.width
     }
 
-    /// Whether it holds nothing.
+    /// Whether it has no values.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -121,15 +121,15 @@ pub struct Layer {
     pub operator: String,
     /// How its cost is computed.
     pub kind: Kind,
-    /// What it reads, when that is a picture of known size.
+    /// Its first input, if that is a feature map of known size.
     pub input: Option<Feature>,
-    /// What it makes.
+    /// Its output, likewise.
     pub output: Option<Feature>,
     /// Weights, biases, and scales and shifts of normalisations.
     pub parameters: u64,
-    /// Multiplications, each with an addition.
+    /// Multiply-adds.
     pub multiply_adds: u64,
-    /// Values it makes.
+    /// Values of its output.
     pub activations: u64,
     /// Values it reads and makes, as far as they pass through the memory: those of layers that run with the one
     /// before (activations, normalisations) do not.
@@ -140,7 +140,7 @@ pub struct Layer {
 
 /// Sums over layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
+pub(super) struct Totals {
     /// How many layers.
     pub layers: u64,
     /// See [`Layer::parameters`].
@@ -153,7 +153,7 @@ pub struct Totals {
 
 impl Totals {
     /// The sums over `layers`.
-    pub fn of<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Self {
+    pub(super) fn of<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Self {
         layers.into_iter().fold(Self::default(), |sum, layer| Self {
             layers: sum.layers + 1,
             parameters: sum.parameters.saturating_add(layer.parameters),

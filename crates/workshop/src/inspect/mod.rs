@@ -1,16 +1,13 @@
-//! What a network costs: parameters, multiply-adds, activations, and the time the Jetson Nano needs at least.
+//! The cost of a network: parameters, multiply-adds, activations, and a lower bound of the time on the Jetson Nano.
 
-pub mod arch;
+mod arch;
 mod command;
 mod graph;
 mod html;
-pub mod layer;
-pub mod published;
+mod layer;
+mod published;
 mod report;
-pub mod roofline;
-pub mod tensorrt;
+mod roofline;
+mod tensorrt;
 
-pub use command::{InspectArgs, run_inspect};
-pub use graph::layers;
-pub use html::page;
-pub use report::Inspection;
+pub(crate) use command::{InspectArgs, run_inspect};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// A printed figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Published {
+pub(super) struct Published {
     /// Multiply-adds in millions.
     pub multiply_adds_m: f64,
     /// Parameters in millions; `None` where the source has none.
@@ -21,13 +21,8 @@ pub struct Published {
 }
 
 /// What is published of `architecture` at `scaling`.
-pub fn published(architecture: Architecture, scaling: Scaling) -> Option<Published> {
+pub(super) fn published(architecture: Architecture, scaling: Scaling) -> Option<Published> {
     ENTRIES.iter().find(|e| e.is(architecture, scaling)).map(|e| e.figure)
-}
-
-/// All figures, with what they are about.
-pub fn all() -> impl Iterator<Item = (Architecture, Scaling, Published)> {
-    ENTRIES.iter().map(|e| (e.architecture, Scaling { alpha: e.alpha, size: e.size }, e.figure))
 }
 
 struct Entry {
@@ -201,7 +196,8 @@ mod tests {
     #[test]
     fn ours_round_to_the_printed_figures_but_for_the_stated_reasons() {
         let mut differ = Vec::new();
-        for (architecture, scaling, figure) in all() {
+        for &Entry { architecture, alpha, size, figure } in ENTRIES {
+            let scaling = Scaling { alpha, size };
             let totals = Totals::of(&architecture.layers(scaling));
             let adds = rounds_to(totals.multiply_adds, figure.multiply_adds_m, figure.digits);
             let parameters =

@@ -7,9 +7,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// All that is known of a network's cost.
+/// The cost of a network.
 #[derive(Debug, Serialize)]
-pub struct Inspection {
+pub(super) struct Inspection {
     /// The network: a file or an architecture.
     pub name: String,
     /// Sums over all layers.
@@ -18,11 +18,11 @@ pub struct Inspection {
     pub kinds: BTreeMap<Kind, Totals>,
     /// Lower bound of the Nano's time in fp16.
     pub roofline: Roofline,
-    /// The largest part of the input that a value sees, in pixels.
+    /// The largest receptive field of a value, in pixels of the input.
     pub receptive_field_px: u64,
-    /// What is in the way of one TensorRT 8.2 engine, with how many nodes; `None` for an architecture without a file.
+    /// Why TensorRT 8.2 does not build one engine of it, with numbers of nodes; `None` for an architecture without a file.
     pub tensorrt_obstacles: Option<BTreeMap<String, usize>>,
-    /// What is published of it.
+    /// The published figures of it.
     pub published: Option<Published>,
     /// The layers in their order.
     pub layers: Vec<Layer>,
@@ -30,7 +30,7 @@ pub struct Inspection {
 
 impl Inspection {
     /// Sums `layers` up.
-    pub fn new(name: String, layers: Vec<Layer>) -> Self {
+    pub(super) fn new(name: String, layers: Vec<Layer>) -> Self {
         let mut by_kind: BTreeMap<Kind, Vec<&Layer>> = BTreeMap::new();
         for layer in &layers {
             by_kind.entry(layer.kind).or_default().push(layer);
@@ -49,12 +49,12 @@ impl Inspection {
 }
 
 /// Millions with three digits behind the point.
-pub fn millions(count: u64) -> String {
+pub(super) fn millions(count: u64) -> String {
     format!("{:.3} M", count as f64 / 1e6)
 }
 
-/// What a time is bound by, in a word.
-pub fn bound(bound: Bound) -> &'static str {
+/// The bound as text.
+pub(super) fn bound(bound: Bound) -> &'static str {
     match bound {
         Bound::Compute => "compute",
         Bound::Memory => "memory",
@@ -133,11 +133,14 @@ impl Inspection {
             format!("Published: {multiply_adds_m} M multiply-adds{parameters} ({source}; {remark}).")
         });
         let tensorrt = self.tensorrt_obstacles.as_ref().map(|obstacles| {
-            let all = obstacles.iter().map(|(reason, nodes)| format!("{reason} ({nodes} times)")).collect::<Vec<_>>();
+            let all = obstacles
+                .iter()
+                .map(|(reason, nodes)| format!("{reason} ({nodes} {})", if *nodes == 1 { "node" } else { "nodes" }))
+                .collect::<Vec<_>>();
             let source = super::tensorrt::SOURCE;
             match all.as_slice() {
-                [] => format!("TensorRT 8.2 takes all of it ({source})."),
-                some => format!("TensorRT 8.2 does not take all of it ({source}): {}.", some.join("; ")),
+                [] => format!("TensorRT 8.2 supports all of it ({source})."),
+                some => format!("TensorRT 8.2 does not support all of it ({source}): {}.", some.join("; ")),
             }
         });
         published.into_iter().chain(tensorrt)

@@ -1,15 +1,15 @@
-//! Which operators TensorRT 8.2 (JetPack 4.6.1 and newer 4.6) takes, by ONNX-TensorRT's `docs/operators.md` of release
+//! Which operators TensorRT 8.2 (JetPack 4.6.1 and newer 4.6) supports, by ONNX-TensorRT's `docs/operators.md` of release
 //! 8.2-GA: operators up to opset 13, of FP32, FP16, INT8, INT32 and BOOL.
 
 use crate::onnx::OPSET;
 use crate::onnx::proto::{Graph, Model, Node, data_type};
-use crate::onnx::shape::{Shapes, declared};
+use crate::onnx::{Shapes, declared};
 use std::collections::BTreeMap;
 
 /// Where the table is from.
-pub const SOURCE: &str = "onnx-tensorrt, docs/operators.md, release 8.2-GA";
+pub(super) const SOURCE: &str = "onnx-tensorrt, docs/operators.md, release 8.2-GA";
 
-/// Operators of the default domain that are taken without a condition that matters here.
+/// Operators of the default domain that are supported without a condition that concerns detectors.
 const TAKEN: &[&str] = &[
     "Abs",
     "Add",
@@ -102,26 +102,26 @@ const CONSTANT_OPERANDS: &[(&str, &[usize], &str)] = &[
     ("TopK", &[1], "its K must be an initializer"),
 ];
 
-/// Operators that are refused or cost too much, and why.
+/// Operators that are not supported or are slow, and why.
 const REFUSED: &[(&str, &str)] = &[
-    ("If", "control flow: taken, but it cuts the engine and keeps the GPU waiting for the CPU"),
-    ("Loop", "control flow: taken, but it cuts the engine and keeps the GPU waiting for the CPU"),
+    ("If", "control flow: supported, but it splits the engine and makes the GPU wait for the CPU"),
+    ("Loop", "control flow: supported, but it splits the engine and makes the GPU wait for the CPU"),
     ("Mod", "not supported before 8.5"),
     ("NonZero", "not supported before 8.5: the size of its result depends on the data"),
     ("OneHot", "not supported"),
     ("Reciprocal", "not supported"),
     ("RoiAlign", "not supported before 8.5"),
-    ("Scan", "control flow: taken, but it cuts the engine and keeps the GPU waiting for the CPU"),
+    ("Scan", "control flow: supported, but it splits the engine and makes the GPU wait for the CPU"),
     ("Unique", "not supported: the size of its result depends on the data"),
     ("Xor", "not supported before 8.4"),
 ];
 
-/// What is in the way of one engine for the whole graph: reasons, with how many nodes have them.
-pub fn obstacles(model: &Model) -> BTreeMap<String, usize> {
+/// Why the graph does not become one engine: each reason with the number of nodes that it concerns.
+pub(super) fn obstacles(model: &Model) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     let opset = model.opset_import.iter().filter(|o| o.domain.is_empty()).map(|o| o.version).max().unwrap_or(0);
     if opset > OPSET {
-        found.insert(format!("opset {opset}: up to {OPSET} is taken"), 1);
+        found.insert(format!("opset {opset}: only up to {OPSET} is supported"), 1);
     }
     if let Some(graph) = &model.graph {
         let shapes = Shapes::infer(graph);
@@ -158,10 +158,10 @@ fn inputs(graph: &Graph, shapes: &Shapes<'_>) -> Vec<String> {
     for input in graph.input.iter().filter(|i| shapes.constant(&i.name).is_none()) {
         let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
         if tensor.is_some_and(|t| t.elem_type == data_type::UINT8) {
-            reasons.push(format!("input {}: UINT8 is not taken before 8.5", input.name));
+            reasons.push(format!("input {}: UINT8 is not supported before 8.5", input.name));
         }
         if declared(input).is_none() {
-            reasons.push(format!("input {}: its size is not fixed, so that an engine is built for each", input.name));
+            reasons.push(format!("input {}: its size is not fixed, so an engine is built for each size", input.name));
         }
     }
     reasons

@@ -133,8 +133,6 @@ pub struct Attribute {
 
 /// The values of [`Attribute::type`] that the workshop writes.
 pub mod attribute_type {
-    /// `f`
-    pub const FLOAT: i32 = 1;
     /// `i`
     pub const INT: i32 = 2;
     /// `ints`
@@ -168,7 +166,7 @@ pub struct Tensor {
     /// Elements, when double.
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
-    /// 1 where the elements stand in another file.
+    /// 1 where the elements are in another file.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
 }
@@ -189,6 +187,23 @@ pub mod data_type {
     pub const BOOL: i32 = 9;
     /// 64-bit float.
     pub const DOUBLE: i32 = 11;
+
+    /// The type's name in messages.
+    pub(crate) fn name(code: i32) -> String {
+        match code {
+            FLOAT => "float32",
+            UINT8 => "uint8",
+            INT8 => "int8",
+            INT32 => "int32",
+            INT64 => "int64",
+            BOOL => "bool",
+            10 => "float16",
+            DOUBLE => "float64",
+            16 => "bfloat16",
+            other => return format!("number {other} of ONNX"),
+        }
+        .to_owned()
+    }
 }
 
 /// Name and type of a value.

@@ -12,17 +12,17 @@ const TIMES_FILE: usize = 2;
 /// The deepest nesting of loop and branch bodies.
 const MAX_DEPTH: usize = 8;
 
-/// Why bytes are no ONNX model.
+/// Why bytes are not an ONNX model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OnnxError {
-    /// They are no protobuf, or not all of it.
+    /// They are not protobuf, or truncated.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// They are protobuf of another kind.
-    #[error("it is no ONNX model: {0}")]
+    #[error("it is not an ONNX model: {0}")]
     NotOnnx(String),
-    /// Small parts without number.
-    #[error("it has more nodes and numbers than its {0} bytes can mean")]
+    /// Too many small parts.
+    #[error("its {0} bytes describe more nodes and values than a model of that size has")]
     TooMany(usize),
 }
 
@@ -37,7 +37,7 @@ pub fn read(file: &Bytes) -> Result<Model, OnnxError> {
     let model = Model::decode(file.clone()).map_err(|e| OnnxError::NotOnnx(e.to_string()))?;
     match &model.graph {
         Some(graph) if !graph.node.is_empty() => Ok(model),
-        _ => Err(OnnxError::NotOnnx("it holds no graph".into())),
+        _ => Err(OnnxError::NotOnnx("it contains no graph".into())),
     }
 }
 
@@ -122,7 +122,7 @@ impl Budget {
 }
 
 impl Tensor {
-    /// The elements as floats, whatever their type; `None` for texts, for types in no use here, and where their number
+    /// The elements as floats, whatever their type; `None` for strings, for types that are not read, and where their number
     /// does not fit the dimensions.
     pub fn floats(&self) -> Option<Vec<f32>> {
         #[expect(clippy::cast_possible_truncation, reason = "the network computes in 32-bit floats")]
@@ -181,7 +181,7 @@ impl Tensor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{floats, int64s, model, node};
+    use super::super::build::{floats, int64s, model, node};
     use super::*;
 
     fn tiny() -> Model {

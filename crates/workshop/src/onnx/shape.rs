@@ -4,7 +4,7 @@ use super::proto::{Attribute, DimensionValue, Graph, Node, Tensor, ValueInfo};
 use std::collections::HashMap;
 
 /// Dimensions of a value, outermost first.
-pub type Shape = Vec<usize>;
+pub(super) type Shape = Vec<usize>;
 
 /// The largest dimension that is kept.
 const MAX_DIMENSION: usize = 1 << 24;
@@ -271,7 +271,7 @@ fn places(axes: &[i64], rank: usize) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{floats, int, int64s, ints, node, value};
+    use super::super::build::{floats, int, int64s, ints, node, value};
     use super::*;
 
     #[test]

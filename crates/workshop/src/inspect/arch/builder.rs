@@ -4,7 +4,7 @@ use crate::inspect::layer::{Feature, Field, Kind, Layer};
 
 /// What follows a convolution's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
+pub(super) enum Tail {
     /// A bias for each channel.
     Bias,
     /// Batch normalisation: a scale and a shift for each channel.
@@ -15,7 +15,7 @@ pub enum Tail {
 
 /// A convolution; the padding keeps the size before the stride, unless it is said otherwise.
 #[derive(Clone, Copy, Debug)]
-pub struct Conv {
+pub(super) struct Conv {
     /// Output channels.
     pub outputs: u64,
     /// Side of the kernel.
@@ -30,14 +30,14 @@ pub struct Conv {
 
 impl Conv {
     /// A convolution over all channels, with batch normalisation.
-    pub fn normed(outputs: u64, kernel: u64, stride: u64) -> Self {
+    pub(super) fn normed(outputs: u64, kernel: u64, stride: u64) -> Self {
         Self { outputs, kernel, stride, groups: 1, tail: Tail::Norm }
     }
 }
 
 /// Layers so far, and the picture they make.
 #[derive(Clone, Debug)]
-pub struct Builder {
+pub(super) struct Builder {
     /// What was built.
     pub layers: Vec<Layer>,
     /// What the last layer makes.
@@ -47,19 +47,19 @@ pub struct Builder {
 
 impl Builder {
     /// Starts with a square picture of three channels.
-    pub fn new(size: u64) -> Self {
+    pub(super) fn new(size: u64) -> Self {
         let at = Feature { channels: 3, height: size, width: size };
         Self { layers: Vec::new(), at, field: Field::PIXEL }
     }
 
     /// A convolution with padding for `ceil(size / stride)` rows and columns.
-    pub fn conv(&mut self, name: &str, conv: Conv) -> &mut Self {
+    pub(super) fn conv(&mut self, name: &str, conv: Conv) -> &mut Self {
         let (height, width) = (self.at.height.div_ceil(conv.stride), self.at.width.div_ceil(conv.stride));
         self.conv_to(name, conv, Feature { channels: conv.outputs, height, width })
     }
 
     /// A convolution whose result has the size of `output`.
-    pub fn conv_to(&mut self, name: &str, conv: Conv, output: Feature) -> &mut Self {
+    pub(super) fn conv_to(&mut self, name: &str, conv: Conv, output: Feature) -> &mut Self {
         let weights = conv.kernel * conv.kernel * (self.at.channels / conv.groups) * conv.outputs;
         let kind = match conv.groups {
             1 if conv.kernel == 1 => Kind::Pointwise,
@@ -77,38 +77,38 @@ impl Builder {
     }
 
     /// A depthwise convolution with batch normalisation.
-    pub fn depthwise(&mut self, name: &str, kernel: u64, stride: u64) -> &mut Self {
+    pub(super) fn depthwise(&mut self, name: &str, kernel: u64, stride: u64) -> &mut Self {
         let channels = self.at.channels;
         self.conv(name, Conv { groups: channels, ..Conv::normed(channels, kernel, stride) })
     }
 
     /// Batch normalisation by itself.
-    pub fn norm(&mut self, name: &str) -> &mut Self {
+    pub(super) fn norm(&mut self, name: &str) -> &mut Self {
         self.push(name, "BatchNormalization", Kind::Other, self.at, 2 * self.at.channels, 0)
     }
 
     /// A window that takes the maximum or mean, to `output` rows and columns.
-    pub fn pool(&mut self, name: &str, operator: &str, kernel: u64, stride: u64, output: u64) -> &mut Self {
+    pub(super) fn pool(&mut self, name: &str, operator: &str, kernel: u64, stride: u64, output: u64) -> &mut Self {
         self.field = self.field.behind(kernel, stride);
         self.push(name, operator, Kind::Other, Feature { height: output, width: output, ..self.at }, 0, 0)
     }
 
     /// The mean over the whole picture.
-    pub fn global_pool(&mut self) -> &mut Self {
+    pub(super) fn global_pool(&mut self) -> &mut Self {
         let output = Feature { height: 1, width: 1, ..self.at };
         self.field = self.field.behind(self.at.height, self.at.height);
         self.push("pool", "GlobalAveragePool", Kind::Other, output, 0, 0)
     }
 
     /// A product with a matrix and a bias.
-    pub fn fully_connected(&mut self, name: &str, outputs: u64) -> &mut Self {
+    pub(super) fn fully_connected(&mut self, name: &str, outputs: u64) -> &mut Self {
         let weights = self.at.len() * outputs;
         let output = Feature { channels: outputs, height: 1, width: 1 };
         self.push(name, "Gemm", Kind::FullyConnected, output, weights + outputs, weights)
     }
 
     /// The sum with a value of the same shape.
-    pub fn add(&mut self, name: &str) -> &mut Self {
+    pub(super) fn add(&mut self, name: &str) -> &mut Self {
         let moved = self.at.len();
         self.push(name, "Add", Kind::Other, self.at, 0, 0);
         if let Some(layer) = self.layers.last_mut() {
@@ -118,7 +118,7 @@ impl Builder {
     }
 
     /// Takes another branch's layers in, and leaves the picture as `output`.
-    pub fn join(&mut self, branch: Self, output: Feature) -> &mut Self {
+    pub(super) fn join(&mut self, branch: Self, output: Feature) -> &mut Self {
         self.field = self.field.or(branch.field);
         self.layers.extend(branch.layers);
         self.at = output;
@@ -126,7 +126,7 @@ impl Builder {
     }
 
     /// A branch that starts here, without layers of its own.
-    pub fn branch(&self) -> Self {
+    pub(super) fn branch(&self) -> Self {
         Self { layers: Vec::new(), at: self.at, field: self.field }
     }
 

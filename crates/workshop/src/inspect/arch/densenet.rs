@@ -9,7 +9,7 @@ const GROWTH: u64 = 32;
 const BLOCKS: [u64; 4] = [6, 12, 24, 16];
 
 /// DenseNet-121 for a square input.
-pub fn densenet_121(size: u64) -> Vec<Layer> {
+pub(super) fn densenet_121(size: u64) -> Vec<Layer> {
     let mut net = Builder::new(size);
     net.conv("conv0", Conv::normed(2 * GROWTH, 7, 2));
     let half = net.at.height.div_ceil(2);

@@ -29,7 +29,7 @@ const ROWS: [Row; 6] = [
 ];
 
 /// MnasNet-A1 for a square input.
-pub fn a1(size: u64) -> Vec<Layer> {
+pub(super) fn a1(size: u64) -> Vec<Layer> {
     let mut net = Builder::new(size);
     net.conv("conv", Conv::normed(32, 3, 2));
     net.depthwise("separable/depthwise", 3, 1).conv("separable/pointwise", Conv::normed(16, 1, 1));

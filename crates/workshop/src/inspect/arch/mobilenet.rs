@@ -1,15 +1,23 @@
 //! MobileNet (Howard et al. 2017, Table 1) and MobileNetV2 (Sandler et al. 2018, Table 2).
 
-use super::Scaling;
 use super::builder::{Builder, Conv};
 use crate::inspect::layer::Layer;
+
+/// What a MobileNet can be scaled by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling {
+    /// Width multiplier: factor on the number of channels of every layer.
+    pub alpha: f64,
+    /// Side of the input in pixels; the resolution multiplier rho is this over 224.
+    pub size: u64,
+}
 
 /// Classes of the classifier.
 const CLASSES: u64 = 1000;
 
 /// Whether convolutions are split into depthwise and pointwise ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Separable {
+pub(super) enum Separable {
     /// As in the paper.
     Yes,
     /// Standard convolutions of the same shape instead.
@@ -38,7 +46,7 @@ const V2_BLOCKS: [(u64, u64, u64, u64); 7] =
     [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
 
 /// MobileNet of the given width and input.
-pub fn v1(scaling: Scaling, separable: Separable) -> Vec<Layer> {
+pub(super) fn v1(scaling: Scaling, separable: Separable) -> Vec<Layer> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "channels are small whole numbers")]
     let width = |channels: u64| ((channels as f64 * scaling.alpha) as u64).max(1);
     let mut net = Builder::new(scaling.size);
@@ -58,7 +66,7 @@ pub fn v1(scaling: Scaling, separable: Separable) -> Vec<Layer> {
 }
 
 /// MobileNetV2 of width 1.
-pub fn v2(size: u64) -> Vec<Layer> {
+pub(super) fn v2(size: u64) -> Vec<Layer> {
     let mut net = Builder::new(size);
     net.conv("conv", Conv::normed(32, 3, 2));
     let mut block = 0;

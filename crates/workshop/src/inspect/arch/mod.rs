@@ -8,6 +8,8 @@ mod resnet;
 mod shufflenet;
 mod squeezenet;
 
+pub(super) use mobilenet::Scaling;
+
 use super::layer::Layer;
 use clap::ValueEnum;
 
@@ -38,15 +40,6 @@ pub enum Architecture {
     ShufflenetV2,
     /// MnasNet-A1 (Tan et al. 2018), with squeeze and excitation
     MnasnetA1,
-}
-
-/// What a MobileNet can be scaled by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scaling {
-    /// Width multiplier: factor on the number of channels of every layer.
-    pub alpha: f64,
-    /// Side of the input in pixels; the resolution multiplier rho is this over 224.
-    pub size: u64,
 }
 
 impl Architecture {

@@ -5,7 +5,7 @@ use crate::inspect::layer::Layer;
 
 /// Which convolution of a bottleneck takes the stride.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stride {
+pub(super) enum Stride {
     /// The first, of 1x1: the paper (v1).
     First,
     /// The second, of 3x3: v1.5.
@@ -16,7 +16,7 @@ pub enum Stride {
 const STAGES: [(u64, u64, u64); 4] = [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)];
 
 /// ResNet-50 for a square input.
-pub fn resnet_50(size: u64, at: Stride) -> Vec<Layer> {
+pub(super) fn resnet_50(size: u64, at: Stride) -> Vec<Layer> {
     let mut net = Builder::new(size);
     net.conv("conv1", Conv::normed(64, 7, 2));
     let half = net.at.height.div_ceil(2);

@@ -9,7 +9,7 @@ const UNITS: [u64; 3] = [4, 8, 4];
 const GROUPS: u64 = 3;
 
 /// ShuffleNet 1x, three groups.
-pub fn v1(size: u64) -> Vec<Layer> {
+pub(super) fn v1(size: u64) -> Vec<Layer> {
     let mut net = stem(size);
     for (stage, (outputs, units)) in [240, 480, 960].into_iter().zip(UNITS).enumerate() {
         for unit in 0..units {
@@ -43,7 +43,7 @@ fn v1_unit(net: &mut Builder, name: &str, outputs: u64, groups: u64, stride: u64
 }
 
 /// ShuffleNetV2 1x.
-pub fn v2(size: u64) -> Vec<Layer> {
+pub(super) fn v2(size: u64) -> Vec<Layer> {
     let mut net = stem(size);
     for (stage, (outputs, units)) in [116, 232, 464].into_iter().zip(UNITS).enumerate() {
         for unit in 0..units {

@@ -9,7 +9,7 @@ const FIRES: [(u64, u64); 8] = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 1
 const POOLED: [usize; 2] = [2, 6];
 
 /// SqueezeNet 1.0 for a square input; no padding in the first convolution, pooling rounded up.
-pub fn squeezenet_10(size: u64) -> Vec<Layer> {
+pub(super) fn squeezenet_10(size: u64) -> Vec<Layer> {
     let mut net = Builder::new(size);
     let side = (size.saturating_sub(7)) / 2 + 1;
     let conv = Conv { tail: Tail::Bias, ..Conv::normed(96, 7, 2) };
