@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn classes_have_rules_of_their_own() {
-        let config = config("score = 0.4\n[classes]\nperson = 0.9\nbicycle = false\n\"http_metrics light\" = true");
+        let config = config("score = 0.4\n[classes]\nperson = 0.9\nbicycle = false\n\"traffic light\" = true");
         let thresholds = Thresholds::resolve(&config, &labels()).unwrap();
         assert_eq!(thresholds.scores, [None, Some(0.9), None, None, Some(0.4)]);
         assert_eq!(thresholds.score(1), Some(0.9));
