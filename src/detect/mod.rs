@@ -1,5 +1,6 @@
-//! `sightd detect`: what the model sees on single pictures.
+//! `sightd detect`: detections in single pictures.
 
+mod inputs;
 mod output;
 
 use anyhow::{Context, bail};
@@ -11,23 +12,25 @@ use detector::{
     manifest::Model,
     photo::{self, Orientation},
 };
-use output::{Format, PictureDetections};
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use indicatif::{ProgressBar, ProgressStyle};
+use inputs::Input;
+use output::{Output, PictureDetections};
+use std::{io::Write, path::PathBuf};
 
 /// `sightd detect`
 #[derive(Clone, Debug, Args)]
 pub struct DetectArgs {
-    /// JPEG or PNG pictures
+    /// Pictures (JPEG, PNG, WebP, BMP; of a GIF the first frame), folders of them, patterns such as '*.jpg', or - for
+    /// standard input
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Print JSON: a line for each picture
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// Write the pictures with what was found drawn into them to this folder
+    /// Print CSV: a line for each detection, boxes in pixels
+    #[arg(long)]
+    pub csv: bool,
+    /// Write the pictures to this folder, with the detections drawn into them
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Name of a model, or path of an ONNX file
@@ -38,10 +41,10 @@ pub struct DetectArgs {
     pub score: Option<Fraction>,
 }
 
-/// Looks at each picture and writes to `out` what was found. `model` is the one that `args` and configuration lead
-/// to; `detection` says what counts, where `args` do not.
+/// Detects in each picture and writes the results to `out`. `model` is the one that `args` and configuration lead to;
+/// `detection` says what counts, where `args` do not.
 ///
-/// Pictures that cannot be read do not keep the others from being looked at.
+/// A picture that cannot be read does not stop the others.
 ///
 /// # Errors
 /// When the model cannot be opened, a class name is unknown, or any picture cannot be read or written.
@@ -52,29 +55,44 @@ pub fn run(
     detection: &decode::Config,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let format = Format::of(args)?;
+    let inputs = inputs::expand(&args.images)?;
+    let output = Output::of(args, &inputs)?;
     let detection = decode::Config { score: args.score.unwrap_or(detection.score), ..detection.clone() };
     let thresholds = Thresholds::resolve(&detection, &model.manifest.labels)
         .map_err(|unknown| anyhow::anyhow!(unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let mut detector = Detector::open(&Runtime::load(runtime)?, runtime, model)?;
+    let bar = progress(inputs.len());
+    output.write_header(out)?;
     let mut faults = Vec::new();
-    for path in &args.images {
-        match detect_in(&mut detector, path, &thresholds) {
-            Ok(seen) => format.write(seen, detector.info(), out)?,
+    for input in inputs {
+        match detect_in(&mut detector, input, &thresholds) {
+            Ok(result) => bar.suspend(|| output.write(result, detector.info(), out))?,
             Err(fault) => faults.push(format!("{fault:#}")),
         }
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     match faults.len() {
         0 => Ok(()),
         _ => bail!(faults.join("\n")),
     }
 }
 
-fn detect_in(detector: &mut Detector, path: &Path, thresholds: &Thresholds) -> anyhow::Result<PictureDetections> {
-    let name = || format!("picture {}", path.display());
-    let bytes = fs::read(path).with_context(name)?;
+/// A bar on standard error while there is more than one picture; only a terminal shows it.
+fn progress(pictures: usize) -> ProgressBar {
+    if pictures < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {per_sec}, {eta} left");
+    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn detect_in(detector: &mut Detector, input: Input, thresholds: &Thresholds) -> anyhow::Result<PictureDetections> {
+    let name = || format!("picture {input}");
+    let bytes = input.read().with_context(name)?;
     let picture = photo::decode(&bytes, Orientation::Upright).with_context(name)?;
     let mut detections = Vec::new();
     detector.detect_still(&picture, thresholds, &mut detections).with_context(name)?;
-    Ok(PictureDetections { path: path.to_owned(), picture, detections })
+    let is_first_frame = photo::Format::of(&bytes).is_ok_and(|format| format == photo::Format::Gif);
+    Ok(PictureDetections { input, picture, detections, is_first_frame })
 }

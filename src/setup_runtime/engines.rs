@@ -16,7 +16,6 @@ const SERVICE_CACHE: &str = "/var/cache/sightd";
 pub struct EnginesArgs {
     /// Remove the engine whose key begins so, or every engine; what is removed is built again when it is needed
     #[arg(long, value_name = "KEY", num_args = 0..=1)]
-    #[expect(clippy::option_option, reason = "absent, without a value, and with one: clap's way to say so")]
     pub clear: Option<Option<String>>,
 }
 

@@ -1,12 +1,15 @@
 //! `sightd detect` on real pictures.
 
-use crate::support::{part, shared};
+use crate::support::{part, root, shared};
 use detector::{decode, infer, manifest::Model};
 use serde_json::Value;
 use sightd::detect::{DetectArgs, run};
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 use tempfile::TempDir;
 use workshop::import::{ImportOptions, import, write};
@@ -20,7 +23,7 @@ fn default_model(folder: &TempDir) -> Model {
 
 fn args(images: &[&Path]) -> DetectArgs {
     let images = images.iter().map(PathBuf::from).collect();
-    DetectArgs { images, json: false, out: None, model: None, score: None }
+    DetectArgs { images, json: false, csv: false, out: None, model: None, score: None }
 }
 
 /// What is printed, and the error if there is one.
@@ -85,7 +88,7 @@ fn bad_pictures_are_named_and_keep_none_of_the_others() {
     image::RgbImage::new(20, 30).save(&good).unwrap();
     let model = default_model(&folder);
     let (printed, result) = detect(&args(&[&empty, &text, &missing, &good]), &model);
-    assert!(printed.contains("good.png (20x30)\n  nothing found"), "{printed}");
+    assert!(printed.contains("good.png (20x30)\n  no detections"), "{printed}");
     let error = result.unwrap_err();
     let lines: Vec<_> = error.lines().collect();
     assert_eq!(lines.len(), 3, "{error}");
@@ -96,6 +99,68 @@ fn bad_pictures_are_named_and_keep_none_of_the_others() {
     ]) {
         assert!(line.contains(name) && line.contains(says), "{line}");
     }
+}
+
+#[test]
+fn folders_formats_and_strange_names_are_read_and_told_as_csv_and_json_with_drawn_copies() {
+    let Some(photo) = shared("data/photos/humans_0.jpg") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (pictures, out) = (folder.path().join("pictures"), folder.path().join("out"));
+    fs::create_dir(&pictures).unwrap();
+    let model = default_model(&folder);
+    let original = image::open(&photo).unwrap().into_rgb8();
+    let strange = OsStr::from_bytes(b"c,\xff.png");
+    original.save(pictures.join("a.webp")).unwrap();
+    original.save(pictures.join("b.bmp")).unwrap();
+    original.save_with_format(pictures.join(strange), image::ImageFormat::Png).unwrap();
+    fs::write(pictures.join("notes.txt"), "not a picture").unwrap();
+
+    let (printed, result) = detect(&DetectArgs { json: true, out: Some(out.clone()), ..args(&[&pictures]) }, &model);
+    result.unwrap();
+    let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{printed}");
+    let size = serde_json::json!({ "width": original.width(), "height": original.height() });
+    for (line, drawn) in lines.iter().zip([Path::new("a.webp.jpg"), Path::new("b.bmp.jpg"), Path::new(strange)]) {
+        assert_eq!(line["frame"], size);
+        assert_eq!(line["drawn"], out.join(drawn).display().to_string());
+        assert_eq!(image::open(out.join(drawn)).unwrap().into_rgb8().dimensions(), original.dimensions());
+    }
+    let count = |line: &Value| line["detections"].as_array().unwrap().len();
+    let found: usize = lines.iter().map(count).sum();
+    assert!(lines.iter().all(|line| count(line) > 0));
+
+    let (printed, result) = detect(&DetectArgs { csv: true, ..args(&[&pictures]) }, &model);
+    result.unwrap();
+    let mut rows = printed.lines();
+    assert_eq!(rows.next(), Some("file,frame_width,frame_height,label,score,x,y,width,height"));
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), found);
+    let quoted = format!("\"{}\",{},{},", pictures.join(strange).display(), original.width(), original.height());
+    assert!(rows.last().unwrap().starts_with(&quoted), "{rows:?}");
+    let first = &lines[0]["detections"][0];
+    let columns: Vec<_> = rows[0].split(',').skip(3).collect();
+    assert_eq!(columns[0], first["label"].as_str().unwrap());
+    let score: f64 = columns[1].parse().unwrap();
+    assert!((score - first["score"].as_f64().unwrap()).abs() < 1e-3, "{rows:?}");
+}
+
+#[test]
+fn a_picture_is_read_from_standard_input() {
+    let Some(photo) = shared("data/photos/humans_0.jpg") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let model = default_model(&folder);
+    let run = |image: &str, stdin: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sightd"));
+        command.args(["detect", "--json", "--model"]).arg(&model.path).arg(image).current_dir(root()).stdin(stdin);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let from_stdin = run("-", Stdio::from(fs::File::open(&photo).unwrap()));
+    assert_eq!(from_stdin["file"], "-");
+    let from_file = run(photo.to_str().unwrap(), Stdio::null());
+    assert_eq!(from_stdin["detections"], from_file["detections"]);
+    assert!(!from_file["detections"].as_array().unwrap().is_empty());
 }
 
 #[test]

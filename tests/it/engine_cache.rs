@@ -21,7 +21,7 @@ const BODY: usize = 1 << 20;
 
 /// Where the process is killed while it builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CacheEvent {
+enum BuildStep {
     Start,
     FileMade,
     HeaderWritten,
@@ -29,14 +29,14 @@ enum CacheEvent {
     Written,
 }
 
-const STEPS: [CacheEvent; 5] =
-    [CacheEvent::Start, CacheEvent::FileMade, CacheEvent::HeaderWritten, CacheEvent::HalfWritten, CacheEvent::Written];
+const STEPS: [BuildStep; 5] =
+    [BuildStep::Start, BuildStep::FileMade, BuildStep::HeaderWritten, BuildStep::HalfWritten, BuildStep::Written];
 
 /// A simulated TensorRT.
 #[derive(Default)]
 struct Simulated {
     /// Ends the process there, as the kernel does when memory runs out.
-    killed_at: Option<CacheEvent>,
+    killed_at: Option<BuildStep>,
     /// Bytes of an engine, over the usual.
     extra: usize,
     builds: u32,
@@ -59,7 +59,7 @@ impl std::fmt::Display for SimulatedError {
 }
 
 impl Simulated {
-    fn step(&self, step: CacheEvent) {
+    fn step(&self, step: BuildStep) {
         if self.killed_at == Some(step) {
             let _ = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
             std::thread::sleep(Duration::from_secs(60));
@@ -68,17 +68,17 @@ impl Simulated {
 
     fn build(&mut self, path: &Path) {
         self.builds += 1;
-        self.step(CacheEvent::Start);
+        self.step(BuildStep::Start);
         let Ok(mut file) = File::create(path) else { return };
-        self.step(CacheEvent::FileMade);
+        self.step(BuildStep::FileMade);
         let _ = file.write_all(MAGIC);
-        self.step(CacheEvent::HeaderWritten);
+        self.step(BuildStep::HeaderWritten);
         let body = vec![7; BODY + self.extra];
         let (first, second) = body.split_at(body.len() / 2);
         let _ = file.write_all(first);
-        self.step(CacheEvent::HalfWritten);
+        self.step(BuildStep::HalfWritten);
         let _ = file.write_all(second);
-        self.step(CacheEvent::Written);
+        self.step(BuildStep::Written);
     }
 
     fn load(&mut self, path: &Path) -> Result<(), SimulatedError> {
@@ -193,7 +193,7 @@ fn kill_a_build(name: &str, folder: &Path) {
 fn after_two_builds_that_died_no_other_is_begun_until_they_are_cleared() {
     const NAME: &str = "engine_cache::after_two_builds_that_died_no_other_is_begun_until_they_are_cleared";
     if let Some(folder) = role() {
-        let killed_at = Some(CacheEvent::HalfWritten);
+        let killed_at = Some(BuildStep::HalfWritten);
         let _ = Cache::new(Path::new(&folder)).open(&key("m"), &mut Simulated { killed_at, ..Simulated::default() });
         unreachable!("it was to be killed");
     }

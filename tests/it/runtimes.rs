@@ -115,6 +115,8 @@ fn check_providers(row: &Row) {
         let reason = reason.as_ref().unwrap();
         assert_eq!((state.as_str(), *nodes), ("Unavailable", Some(0)), "{name}");
         let expected = match name.as_str() {
+            // The older entry looks for the provider's library even in a build for the CPU.
+            "cuda" if row.api == 10 => "libonnxruntime_providers_shared.so: cannot open shared object file".to_owned(),
             _ if gpu_build => "libonnxruntime_providers_shared.so: cannot open shared object file".to_owned(),
             _ => format!("{words} execution provider is not enabled in this build"),
         };

@@ -86,8 +86,8 @@ impl Detector {
         &self.input
     }
 
-    /// Looks at `pixels`, which have the network's size, and puts what it sees into `found`, whose old content goes.
-    /// The timings are those of the three stages.
+    /// Detects in `pixels`, which have the network's size; the old content of `detections` is replaced. The timings are
+    /// those of the three stages.
     ///
     /// # Errors
     /// When the pixels have another size, the network fails, or its outputs have not the form the manifest says.
@@ -95,14 +95,14 @@ impl Detector {
         &mut self,
         pixels: &Pixels,
         thresholds: &Thresholds,
-        found: &mut Vec<Detection>,
+        detections: &mut Vec<Detection>,
     ) -> Result<StageTimings, DetectorError> {
         let began = Instant::now();
         preprocess::fill(pixels, &self.input, self.engine.input())?;
-        self.finish(began, thresholds, found)
+        self.finish(began, thresholds, detections)
     }
 
-    /// As [`Detector::detect`], at a picture of any size, which is scaled as the network was trained.
+    /// As [`Detector::detect`], for a picture of any size, which is scaled as the network was trained.
     ///
     /// # Errors
     /// When the picture is empty, the network fails, or its outputs have not the form the manifest says.
@@ -110,11 +110,11 @@ impl Detector {
         &mut self,
         picture: &RgbImage,
         thresholds: &Thresholds,
-        found: &mut Vec<Detection>,
+        detections: &mut Vec<Detection>,
     ) -> Result<StageTimings, DetectorError> {
         let began = Instant::now();
         preprocess::fill_from_still(picture, &self.input, self.engine.input())?;
-        self.finish(began, thresholds, found)
+        self.finish(began, thresholds, detections)
     }
 
     /// Runs on what lies in the input since `began`, and decodes.
@@ -122,12 +122,12 @@ impl Detector {
         &mut self,
         began: Instant,
         thresholds: &Thresholds,
-        found: &mut Vec<Detection>,
+        detections: &mut Vec<Detection>,
     ) -> Result<StageTimings, DetectorError> {
         let filled = Instant::now();
         self.engine.run()?;
         let ran = Instant::now();
-        self.decoder.decode(&*self.engine, thresholds, found)?;
+        self.decoder.decode(&*self.engine, thresholds, detections)?;
         let timings = StageTimings { preprocess: filled - began, infer: ran - filled, decode: ran.elapsed() };
         Ok(timings)
     }

@@ -192,7 +192,7 @@ pub struct Anchors {
     pub interpolated: Interpolated,
 }
 
-/// Permit of the interpolated anchor.
+/// Place of the interpolated anchor among a layer's anchors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interpolated {

@@ -19,14 +19,14 @@ impl Corners {
         Self { boxes: boxes.into(), scores: scores.into() }
     }
 
-    /// Appends the detections of the last run to `found`, boxes not clipped: after suppression best first; where boxes
+    /// Appends the detections of the last run to `candidates`, boxes not clipped: after suppression best first; where boxes
     /// are to be merged, in the order of the priors and of each only its best class, as detectNet takes them.
     pub fn find(
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
         nms: &mut Suppressor,
-        found: &mut Vec<Candidate>,
+        candidates: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len();
         let scores = tensor(outputs, &self.scores, &[Some(1), None, Some(classes)])?;
@@ -35,7 +35,7 @@ impl Corners {
         let (boxes, _) = boxes.data.as_chunks::<BOX>();
         let rows = scores.data.chunks_exact(classes).map(|row| wanted(row, thresholds));
         match thresholds.overlaps {
-            Overlaps::Merge => found.extend(rows.zip(boxes).filter_map(|(row, corners)| {
+            Overlaps::Merge => candidates.extend(rows.zip(boxes).filter_map(|(row, corners)| {
                 let best = row.reduce(|a, b| if b.1 > a.1 { b } else { a })?;
                 let bbox = Some(rect(corners)).filter(Rect::is_finite)?;
                 Some(Candidate { class_id: best.0, score: best.1, bbox })
@@ -46,7 +46,11 @@ impl Corners {
                 }
                 let bbox = |prior: u32| rect(&boxes[prior as usize]);
                 let selected = nms.select(thresholds.max_iou, thresholds.max_detections, bbox);
-                found.extend(selected.iter().map(|s| Candidate { class_id: s.class_id, score: s.rank, bbox: s.bbox }));
+                candidates.extend(selected.iter().map(|s| Candidate {
+                    class_id: s.class_id,
+                    score: s.rank,
+                    bbox: s.bbox,
+                }));
             }
         }
         Ok(())

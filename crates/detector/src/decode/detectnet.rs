@@ -27,13 +27,13 @@ impl DetectNet {
         Self { coverage: coverage.into(), boxes: boxes.into(), input }
     }
 
-    /// Appends the merged detections of the last run to `found`, in the order of their first cells. Coverage is no
+    /// Appends the merged detections of the last run to `candidates`, in the order of their first cells. Coverage is no
     /// probability: scores are cut to 0..1.
     pub fn find(
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
-        found: &mut Vec<Candidate>,
+        candidates: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len() - 1;
         let coverage = tensor(outputs, &self.coverage, &[Some(1), Some(classes), None, None])?;
@@ -53,7 +53,7 @@ impl DetectNet {
                 let corner = [i % columns * cell[0], i / columns * cell[1]];
                 let bbox = self.bbox(std::array::from_fn(|side| boxes[side * cells + i]), corner);
                 if bbox.is_finite() {
-                    merge(found, Candidate { class_id, score: score.clamp(0.0, 1.0), bbox });
+                    merge(candidates, Candidate { class_id, score: score.clamp(0.0, 1.0), bbox });
                 }
             }
         }
@@ -74,9 +74,9 @@ impl DetectNet {
 }
 
 /// Merges `new` into the first box of its class that it touches, or appends it.
-fn merge(found: &mut Vec<Candidate>, new: Candidate) {
-    match found.iter_mut().find(|old| old.class_id == new.class_id && old.bbox.touches(&new.bbox)) {
+fn merge(candidates: &mut Vec<Candidate>, new: Candidate) {
+    match candidates.iter_mut().find(|old| old.class_id == new.class_id && old.bbox.touches(&new.bbox)) {
         Some(old) => old.bbox = old.bbox.union(&new.bbox),
-        None => found.push(new),
+        None => candidates.push(new),
     }
 }

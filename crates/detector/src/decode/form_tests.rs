@@ -44,9 +44,9 @@ fn decode(decode: Decode, outputs: &Outputs, score: f32, overlaps: Overlaps) -> 
     let config = Config { score: Fraction::try_from(score).unwrap(), overlaps, ..Config::default() };
     let labels = ["background", "cat", "dog"].map(String::from);
     let thresholds = Thresholds::resolve(&config, &labels).unwrap();
-    let mut found = Vec::new();
-    decoder(decode).decode(outputs, &thresholds, &mut found).unwrap();
-    found.iter().map(|d| (d.score, d.class_id, corners(&d.bbox))).collect()
+    let mut detections = Vec::new();
+    decoder(decode).decode(outputs, &thresholds, &mut detections).unwrap();
+    detections.iter().map(|d| (d.score, d.class_id, corners(&d.bbox))).collect()
 }
 
 fn corners(r: &Rect) -> [f32; 4] {
@@ -181,13 +181,13 @@ proptest! {
 
     #[test]
     fn merging_leaves_no_pair_that_came_close(priors in boxes_and_scores()) {
-        let mut found: Vec<Candidate> =
+        let mut detections: Vec<Candidate> =
             priors.iter().map(|p| Candidate { class_id: 1, score: p.1[1], bbox: rect(p.0) }).collect();
-        let before = found.clone();
-        merge::merge(&mut found);
-        prop_assert!(found.len() <= before.len());
+        let before = detections.clone();
+        merge::merge(&mut detections);
+        prop_assert!(detections.len() <= before.len());
         for old in &before {
-            prop_assert!(found.iter().any(|new| new.score >= old.score && new.bbox.union(&old.bbox) == new.bbox));
+            prop_assert!(detections.iter().any(|new| new.score >= old.score && new.bbox.union(&old.bbox) == new.bbox));
         }
     }
 }

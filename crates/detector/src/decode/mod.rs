@@ -66,7 +66,7 @@ pub struct Decoder {
     form: Form,
     nms: nms::Suppressor,
     /// Of the last frame; kept for its buffer.
-    found: Vec<Candidate>,
+    candidates: Vec<Candidate>,
 }
 
 /// One object, before it gets its name.
@@ -111,7 +111,7 @@ impl Decoder {
             }
         };
         let labels = manifest.labels.iter().map(|label| Arc::from(label.as_str())).collect();
-        Ok(Self { labels, form, nms: nms::Suppressor::default(), found: Vec::new() })
+        Ok(Self { labels, form, nms: nms::Suppressor::default(), candidates: Vec::new() })
     }
 
     /// Puts the detections of the last run into `detections`, whose old content goes: by falling score, equal scores
@@ -133,32 +133,32 @@ impl Decoder {
             return Err(DecodeError::Thresholds { found: thresholds.gates().len(), wanted: classes });
         }
         self.find(outputs, thresholds)?;
-        detections.extend(self.found.iter().map(|found| Detection {
-            class_id: found.class_id.into(),
-            label: self.labels[usize::from(found.class_id)].clone(),
-            score: found.score,
-            bbox: found.bbox.clipped(),
+        detections.extend(self.candidates.iter().map(|candidate| Detection {
+            class_id: candidate.class_id.into(),
+            label: self.labels[usize::from(candidate.class_id)].clone(),
+            score: candidate.score,
+            bbox: candidate.bbox.clipped(),
         }));
         Ok(())
     }
 
-    /// Fills `found`, best first.
+    /// Fills `candidates`, best first.
     fn find(&mut self, outputs: &dyn RawOutputs, thresholds: &Thresholds) -> Result<(), DecodeError> {
-        let Self { form, nms, found, .. } = self;
+        let Self { form, nms, candidates, .. } = self;
         nms.clear();
-        found.clear();
+        candidates.clear();
         match form {
-            Form::Ssd(form) => form.find(outputs, thresholds, nms, found)?,
-            Form::Corners(form) => form.find(outputs, thresholds, nms, found)?,
-            Form::Postprocessed(form) => form.find(outputs, thresholds, found)?,
-            Form::DetectNet(form) => form.find(outputs, thresholds, found)?,
+            Form::Ssd(form) => form.find(outputs, thresholds, nms, candidates)?,
+            Form::Corners(form) => form.find(outputs, thresholds, nms, candidates)?,
+            Form::Postprocessed(form) => form.find(outputs, thresholds, candidates)?,
+            Form::DetectNet(form) => form.find(outputs, thresholds, candidates)?,
         }
         if thresholds.overlaps == Overlaps::Merge {
-            merge::merge(found);
+            merge::merge(candidates);
         }
         if thresholds.overlaps == Overlaps::Merge || matches!(form, Form::DetectNet(_)) {
-            found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.class_id.cmp(&b.class_id)));
-            found.truncate(thresholds.max_detections);
+            candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.class_id.cmp(&b.class_id)));
+            candidates.truncate(thresholds.max_detections);
         }
         Ok(())
     }

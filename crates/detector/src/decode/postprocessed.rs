@@ -23,13 +23,13 @@ impl Postprocessed {
         Self { boxes, classes, scores, count, first_class }
     }
 
-    /// Appends the detections of the last run to `found`, in their order. Classes that the model does not name are left
+    /// Appends the detections of the last run to `candidates`, in their order. Classes that the model does not name are left
     /// out.
     pub fn find(
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
-        found: &mut Vec<Candidate>,
+        candidates: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let scores = tensor(outputs, &self.scores, &[Some(1), None])?.data;
         let classes = tensor(outputs, &self.classes, &[Some(1), Some(scores.len())])?.data;
@@ -39,13 +39,13 @@ impl Postprocessed {
         // Saturating: a count that is no number takes nothing.
         let count = count.first().map_or(0, |&count| count as usize);
         let all = scores.iter().zip(classes).zip(boxes).take(count);
-        found.extend(all.filter_map(|((&score, &class), &[y_min, x_min, y_max, x_max])| {
+        candidates.extend(all.filter_map(|((&score, &class), &[y_min, x_min, y_max, x_max])| {
             let class_id = (class as u16).checked_add(self.first_class).filter(|_| class >= 0.0)?;
             let bbox = Rect { x_min, y_min, x_max, y_max };
             let above = thresholds.score(class_id.into()).is_some_and(|wanted| score > wanted);
             (above && bbox.is_finite()).then_some(Candidate { class_id, score, bbox })
         }));
-        found.truncate(thresholds.max_detections);
+        candidates.truncate(thresholds.max_detections);
         Ok(())
     }
 }

@@ -44,13 +44,13 @@ impl Ssd {
         Ok(Self { boxes: boxes.into(), logits: logits.into(), activation, scales, anchors })
     }
 
-    /// Appends the detections of the last run to `found`, best first, boxes not clipped.
+    /// Appends the detections of the last run to `candidates`, best first, boxes not clipped.
     pub fn find(
         &self,
         outputs: &dyn RawOutputs,
         thresholds: &Thresholds,
         nms: &mut Suppressor,
-        found: &mut Vec<Candidate>,
+        candidates: &mut Vec<Candidate>,
     ) -> Result<(), DecodeError> {
         let classes = thresholds.gates().len();
         let boxes = tensor(outputs, &self.boxes, &[Some(1), Some(self.anchors.len()), Some(BOX)])?.data;
@@ -63,7 +63,7 @@ impl Ssd {
         let (boxes, _) = boxes.as_chunks::<BOX>();
         let bbox = |anchor: u32| self.bbox(&boxes[anchor as usize], &self.anchors[anchor as usize]);
         let selected = nms.select(thresholds.max_iou, thresholds.max_detections, bbox);
-        found.extend(selected.iter().map(|selected| Candidate {
+        candidates.extend(selected.iter().map(|selected| Candidate {
             class_id: selected.class_id,
             score: match activation {
                 Activation::Sigmoid => sigmoid(selected.rank),

@@ -126,16 +126,16 @@ proptest! {
         let activation = if softmax { Activation::Softmax } else { Activation::Sigmoid };
         let thresholds = Thresholds::uniform(fraction(score), CLASSES, fraction(iou), limit);
         let mut decoder = Decoder::new(&manifest(activation)).unwrap();
-        let mut found = Vec::new();
-        decoder.decode(&outputs(&boxes, &logits), &thresholds, &mut found).unwrap();
+        let mut detections = Vec::new();
+        decoder.decode(&outputs(&boxes, &logits), &thresholds, &mut detections).unwrap();
         let wanted = plain(&boxes, &logits, activation, &thresholds);
-        prop_assert_eq!(found.len(), wanted.len());
-        for (found, (class_id, score, bbox)) in found.iter().zip(&wanted) {
-            prop_assert_eq!(found.class_id, *class_id);
-            prop_assert!((f64::from(found.score) - score).abs() < 1e-6);
-            let Rect { x_min, y_min, x_max, y_max } = found.bbox;
+        prop_assert_eq!(detections.len(), wanted.len());
+        for (detection, (class_id, score, bbox)) in detections.iter().zip(&wanted) {
+            prop_assert_eq!(detection.class_id, *class_id);
+            prop_assert!((f64::from(detection.score) - score).abs() < 1e-6);
+            let Rect { x_min, y_min, x_max, y_max } = detection.bbox;
             for (got, want) in [y_min, x_min, y_max, x_max].into_iter().zip(bbox) {
-                prop_assert!((f64::from(got) - want).abs() < 1e-5, "{:?} {:?}", found.bbox, bbox);
+                prop_assert!((f64::from(got) - want).abs() < 1e-5, "{:?} {:?}", detection.bbox, bbox);
             }
         }
     }
@@ -148,9 +148,9 @@ proptest! {
     ) {
         let activation = if softmax { Activation::Softmax } else { Activation::Sigmoid };
         let thresholds = Thresholds::uniform(fraction(0.0), CLASSES, fraction(0.6), 100);
-        let mut found = Vec::new();
-        Decoder::new(&manifest(activation)).unwrap().decode(&outputs(&boxes, &logits), &thresholds, &mut found).unwrap();
-        for Detection { score, bbox, .. } in &found {
+        let mut detections = Vec::new();
+        Decoder::new(&manifest(activation)).unwrap().decode(&outputs(&boxes, &logits), &thresholds, &mut detections).unwrap();
+        for Detection { score, bbox, .. } in &detections {
             prop_assert!((0.0..=1.0).contains(score));
             for v in [bbox.x_min, bbox.y_min, bbox.x_max, bbox.y_max] {
                 prop_assert!((0.0..=1.0).contains(&v));
@@ -179,12 +179,12 @@ fn a_class_that_is_off_stays_away_and_labels_are_the_manifests() {
     logits[CLASSES + 1] = 3.0; // a cat at anchor 1
     let outputs = outputs(&[0.0; ANCHORS * 4], &logits);
     let mut decoder = Decoder::new(&manifest).unwrap();
-    let mut found = Vec::new();
+    let mut detections = Vec::new();
     let mut labels = |toml: &str| {
         let config: Config = toml::from_str(toml).unwrap();
         let thresholds = Thresholds::resolve(&config, &manifest.labels).unwrap();
-        decoder.decode(&outputs, &thresholds, &mut found).unwrap();
-        found.iter().map(|d| d.label.to_string()).collect::<Vec<_>>()
+        decoder.decode(&outputs, &thresholds, &mut detections).unwrap();
+        detections.iter().map(|d| d.label.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(labels(""), ["cat", "dog"]);
     assert_eq!(labels("[classes]\ncat = false"), ["dog"]);

@@ -1,11 +1,11 @@
-//! Which detections are wanted: the configuration by class name, and its resolved form by class id.
+//! Which detections count: the configuration by class name, and its resolved form by class id.
 
 use super::logit;
 use crate::{fraction::Fraction, suggest};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, num::NonZeroU16};
 
-/// Which detections are wanted, as a user writes it.
+/// Which detections count, as a user writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -238,13 +238,13 @@ impl Cache {
         let attempt = self.clear(&folder, key).map_err(unusable)?;
         let began = Instant::now();
         let session = compiler.open(&folder).map_err(Failure::Compiler)?;
-        drop(attempt);
         if let Err(error) = seal(&folder, key, began.elapsed()) {
             tracing::error!(
                 folder = %folder.display(),
                 "the engine serves, but could not be kept and will be built again at the next start: {error}"
             );
         }
+        drop(attempt);
         self.prune(&folder);
         drop(lock);
         Ok(session)
