@@ -87,7 +87,7 @@ fn bad_input_gives_one_clear_message() {
             78,
             &["text.onnx", "is not an ONNX file or is truncated"],
         ),
-        ("a folder as model", &["--model", &path("folder.onnx")], 78, &["folder.onnx cannot be read"]),
+        ("a folder as model", &["--model", &path("folder.onnx")], 78, &["folder.onnx`: Is a directory"]),
         ("truncated model", &["--model", &path("short.onnx")], 78, &["short.onnx"]),
         ("missing video", &["--model", &model, "--source", &gone], 78, &["gone.avi"]),
         ("empty video", &["--model", &model, "--source", &empty], 78, &["empty.avi", "empty"]),
