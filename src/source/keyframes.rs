@@ -190,7 +190,7 @@ impl KeyFrames {
         match (entry, state.holds_in) {
             (_, _) if state.is_whole => {}
             (Entry::Key, _) | (_, Some(0)) => state.mark(pts, true),
-            (Entry::KeyAfter(pictures), None) => state.holds_in = Some(pictures),
+            (Entry::KeyAfter(pictures), None) => state.holds_in = Some(pictures.saturating_sub(1)),
             (_, Some(pictures)) => state.holds_in = Some(pictures - 1),
             (Entry::Dependent, None) => {}
         }
