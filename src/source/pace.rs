@@ -64,16 +64,14 @@ struct Rewinder {
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     /// How long the frame of a file with only one is shown: as a picture is.
     still: gst::ClockTime,
-    /// When the frame after the last one would come due, on the pipeline's clock.
-    next_due: Option<gst::ClockTime>,
-    last_running: Option<gst::ClockTime>,
+    /// Running time of this round's last frame, and the time from the one before to it.
+    last: Option<(gst::ClockTime, gst::ClockTime)>,
     anew: bool,
 }
 
 impl Rewinder {
     fn rewound(&mut self) {
         self.anew = true;
-        self.last_running = None;
     }
 
     fn buffer(&mut self, keeper: &gst::Element, buffer: &gst::Buffer) {
@@ -82,15 +80,16 @@ impl Rewinder {
         else {
             return;
         };
-        let Some(now) = keeper.clock().map(|clock| clock.time()) else { return };
-        if std::mem::take(&mut self.anew) {
-            let due = self.next_due.map_or(now, |due| due.max(now));
+        let now = keeper.clock().map(|clock| clock.time());
+        if self.anew
+            && let Some((now, base)) = now.zip(keeper.base_time())
+        {
+            let due = self.last.take().map_or(now, |(last, interval)| base + last + interval).max(now);
             keeper.set_base_time(due.saturating_sub(running));
+            self.anew = false;
         }
-        let Some(base) = keeper.base_time() else { return };
-        let interval = self.last_running.map_or(self.still, |last| running.saturating_sub(last));
-        self.next_due = Some(base + running + interval);
-        self.last_running = Some(running);
+        let interval = self.last.map_or(self.still, |(last, _)| running.saturating_sub(last));
+        self.last = Some((running, interval));
     }
 }
 

@@ -58,7 +58,7 @@ fn a_camera_starts_runs_stalls_and_comes_back() {
     camera.frame(8_000);
     assert_eq!(camera.tick(10_999), (CameraState::Running, None));
     assert_eq!(camera.tick(11_000), (CameraState::Stalled, Some(Action::Close)));
-    assert_eq!(camera.state_machine.last_error(), Some("no frame came for 3s"));
+    assert_eq!(camera.state_machine.last_error(), Some("no frame came for 3s (timeouts.stall_ms raises this limit)"));
     assert_eq!(camera.at(11_100, Input::Closed), (CameraState::Retrying, None));
     assert_eq!(camera.tick(11_500), (CameraState::Retrying, None));
     assert_eq!(camera.tick(11_600), (CameraState::Starting, Some(Action::Open)));

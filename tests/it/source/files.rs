@@ -146,13 +146,14 @@ fn a_folder_of_pictures_of_any_size_plays() {
 fn what_can_never_work_is_said_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("empty.avi"), "").unwrap();
-    image::RgbImage::new(8, 8).save(folder.path().join("photo.jpg")).unwrap();
+    fs::create_dir(folder.path().join("photos")).unwrap();
+    image::RgbImage::new(8, 8).save(folder.path().join("photos/photo.jpg")).unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     for (uri, part) in [
         (format!("file://{}", at("nowhere.avi")), "nowhere.avi: No such file"),
         (format!("file://{}", at("empty.avi")), "is empty (0 bytes)"),
         (format!("file://{}", at("")), "is a folder"),
-        (format!("file://{}", at("photo.jpg")), "is a picture, not a video; write images://"),
+        (format!("file://{}", at("photos/photo.jpg")), "is a picture, not a video; write images://"),
         (format!("images://{}", at("")), "no .jpg"),
         (format!("images://{}", at("nowhere")), "No such file"),
     ] {
