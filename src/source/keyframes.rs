@@ -14,7 +14,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -43,7 +43,7 @@ enum Loss {
     None,
     /// What came before it; it may be whole itself.
     Before,
-    /// Parts of it: what unpacks RTP marks the picture in which packets are missing.
+    /// Parts of it.
     Within,
 }
 
@@ -53,6 +53,9 @@ pub(super) struct KeyFrames {
     /// After how long without a whole picture broken ones are let through.
     wait: gst::ClockTime,
     corrupt: AtomicU64,
+    /// Whether RTP packets are missing since the last picture that follows a gap. Gaps alone tell nothing: the jitter buffer
+    /// makes them too when packets come late and in a burst.
+    packets_lost: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -80,7 +83,7 @@ impl KeyFrames {
     /// back are counted on from `corrupt`.
     pub fn new(wait: Duration, corrupt: u64) -> Self {
         let wait = gst::ClockTime::try_from(wait).unwrap_or(gst::ClockTime::MAX);
-        Self { wait, corrupt: AtomicU64::new(corrupt), state: Mutex::default() }
+        Self { wait, corrupt: AtomicU64::new(corrupt), packets_lost: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// Forgets what belongs to the pipeline before this one.
@@ -141,6 +144,9 @@ impl KeyFrames {
 
     fn attach(self: &Arc<Self>, element: &gst::Element, is_rtp: bool) {
         let class = element.factory().and_then(|factory| Some(factory.metadata("klass")?.to_owned()));
+        if class.as_ref().is_some_and(|class| class.contains("Depayloader")) {
+            self.count_packets(element);
+        }
         let is_decoder = class.is_some_and(|class| class.contains("Decoder") && class.contains("Video"));
         let Some(pad) = element.static_pad("sink").filter(|_| is_decoder && !element.is::<gst::Bin>()) else { return };
         let keys = self.clone();
@@ -155,15 +161,37 @@ impl KeyFrames {
                     _ => {}
                 }
             } else if let (Some(form), Some(buffer)) = (&*form, info.buffer()) {
-                let is_lost = buffer.flags().intersects(gst::BufferFlags::DISCONT | gst::BufferFlags::CORRUPTED);
-                let loss = match is_lost {
-                    false => Loss::None,
-                    true if is_rtp => Loss::Within,
-                    true => Loss::Before,
+                let flags = buffer.flags();
+                let loss = if flags.contains(gst::BufferFlags::CORRUPTED) {
+                    Loss::Within
+                } else if flags.contains(gst::BufferFlags::DISCONT)
+                    && (!is_rtp || keys.packets_lost.swap(false, Ordering::Relaxed))
+                {
+                    Loss::Before
+                } else {
+                    Loss::None
                 };
                 if keys.coded(buffer.pts().or(buffer.dts()), form.entry(buffer), loss) && is_rtp {
                     let event = UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
                     pad.push_event(event); // who does not know it leaves it
+                }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Takes note when the numbers of the RTP packets that reach `depayloader` leave some out.
+    fn count_packets(self: &Arc<Self>, depayloader: &gst::Element) {
+        let Some(pad) = depayloader.static_pad("sink") else { return };
+        let keys = self.clone();
+        let next: Mutex<Option<u16>> = Mutex::default();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let mut number = [0; 2];
+            if info.buffer().is_some_and(|packet| packet.copy_to_slice(2, &mut number) == Ok(())) {
+                let number = u16::from_be_bytes(number);
+                let expected = lock(&next).replace(number.wrapping_add(1));
+                if expected.is_some_and(|expected| expected != number) {
+                    keys.packets_lost.store(true, Ordering::Relaxed);
                 }
             }
             gst::PadProbeReturn::Ok
@@ -190,7 +218,7 @@ impl KeyFrames {
         match (entry, state.holds_in) {
             (_, _) if state.is_whole => {}
             (Entry::Key, _) | (_, Some(0)) => state.mark(pts, true),
-            (Entry::KeyAfter(pictures), None) => state.holds_in = Some(pictures),
+            (Entry::KeyAfter(pictures), None) => state.holds_in = Some(pictures.saturating_sub(1)),
             (_, Some(pictures)) => state.holds_in = Some(pictures - 1),
             (Entry::Dependent, None) => {}
         }

@@ -206,8 +206,8 @@ mod tests {
     use proptest::prelude::*;
 
     /// A non-IDR slice: block 0, then the type in variable length (P: 5 -> 00110, I: 7 -> 0001000).
-    const P_SLICE: [u8; 2] = [0x41, 0b1_00110_00];
-    const I_SLICE: [u8; 2] = [0x41, 0b1_0001000];
+    const P_SLICE: [u8; 2] = [0x41, 0b1001_1000];
+    const I_SLICE: [u8; 2] = [0x41, 0b1000_1000];
 
     fn with_start_codes(units: &[&[u8]]) -> Vec<u8> {
         units.iter().flat_map(|unit| [&[0, 0, 0, 1], *unit].concat()).collect()

@@ -1,4 +1,5 @@
-//! Square pixels on a Jetson: `nvvidconv` knows no aspect ratio, so it is told the size that a player would show.
+//! Square pixels: a scaler is told the size that a player would show. `nvvidconv` knows no aspect ratio, and `videoscale`
+//! would choose the size that suits the branches behind it.
 
 use super::{
     error::Fault,
@@ -10,17 +11,16 @@ use gstreamer::{self as gst, prelude::*};
 /// The longest side that is asked for: more than the Jetson's decoder gives.
 const MAX_SIDE: u32 = 4096;
 
-/// Sets the size at the caps filter `square` behind `to-square` whenever video comes whose pixels are not square; does
+/// Sets the size at the caps filter `square` behind `to-square` whenever video of another form comes; does
 /// nothing where there is no such filter.
 pub(super) fn keep(pipeline: &gst::Pipeline) -> Result<(), Fault> {
     if pipeline.by_name("square").is_none() {
         return Ok(());
     }
     let (convert, filter) = (named::<gst::Element>(pipeline, "to-square")?, named::<gst::Element>(pipeline, "square")?);
-    let swaps_sides = convert.property_value("flip-method");
-    let swaps_sides = swaps_sides
-        .transform::<i32>()
-        .is_ok_and(|method| method.get::<i32>().is_ok_and(|method| matches!(method, 1 | 3 | 5 | 7)));
+    let method = convert.find_property("flip-method").map(|_| convert.property_value("flip-method"));
+    let method = method.and_then(|method| method.transform::<i32>().ok()?.get::<i32>().ok());
+    let swaps_sides = matches!(method, Some(1 | 3 | 5 | 7));
     let plain = filter.property::<gst::Caps>("caps");
     sink_pad(&convert)?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
@@ -37,14 +37,15 @@ pub(super) fn keep(pipeline: &gst::Pipeline) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The size at which a player shows video of this form; none where its pixels are square.
+/// The size at which a player shows video of this form.
 fn shown(form: &gst::StructureRef) -> Option<Size> {
-    let ratio = form.get::<gst::Fraction>("pixel-aspect-ratio").ok()?;
+    let ratio = form.get::<gst::Fraction>("pixel-aspect-ratio").ok();
     let side = |name| u32::try_from(form.get::<i32>(name).ok()?).ok();
-    squared(Size::new(side("width")?, side("height")?), (ratio.numer(), ratio.denom()))
+    let size = Size::new(side("width")?, side("height")?);
+    Some(ratio.and_then(|ratio| squared(size, (ratio.numer(), ratio.denom()))).unwrap_or(size))
 }
 
-/// The width follows from the height; where it would be too long, the height from the width. Both are even, which 4:2:0
+/// The size with square pixels; none where they are square. The width follows from the height; where it would be too long, the height from the width. Both are even, which 4:2:0
 /// needs.
 fn squared(size: Size, (across, down): (i32, i32)) -> Option<Size> {
     let (across, down) = (u64::try_from(across).ok()?, u64::try_from(down).ok()?);

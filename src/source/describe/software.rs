@@ -77,11 +77,13 @@ fn decoder(codec: Codec) -> &'static str {
     }
 }
 
-/// Makes the pixels square, where a source may send others: pictures are looked at without their aspect ratio.
+/// Makes the pixels square, where a source may send others: pictures are looked at without their aspect ratio. The size is
+/// set at the filter by [`square`](crate::source::square), because it would follow the branches behind it.
 fn square(config: &Config) -> &'static str {
     match config.uri {
         SourceUri::File { .. } | SourceUri::Rtsp(_) | SourceUri::Usb(_) | SourceUri::Gst { .. } => {
-            " ! videoscale add-borders=false ! video/x-raw,pixel-aspect-ratio=1/1"
+            " ! videoscale name=to-square add-borders=false \
+             ! capsfilter name=square caps=video/x-raw,pixel-aspect-ratio=1/1"
         }
         _ => "",
     }

@@ -92,7 +92,7 @@ impl Encoding {
     }
 
     /// Gives it a frame, unless one still waits: then it is slower than the camera, and this frame is left out.
-    pub fn push(&mut self, RawFrame { stamp, mut buffer, .. }: RawFrame) {
+    pub fn push(&mut self, RawFrame { stamp, buffer, .. }: RawFrame) {
         let mut under_way = lock(&self.shared.under_way);
         if self.source.current_level_bytes() > 0 || under_way.len() >= MAX_UNDER_WAY {
             return;
@@ -105,14 +105,7 @@ impl Encoding {
         self.last = time;
         under_way.push_back(UnderWay { time, stamp, since: Instant::now() });
         drop(under_way);
-        // Shared with the camera's other branches: only what describes the pixels is copied here. The original must live as
-        // long as the copy: in NVMM the copy holds no more than a handle, and the pool would use the pixels again.
-        let original = buffer.clone();
-        let about = buffer.make_mut();
-        gst::ParentBufferMeta::add(about, &original);
-        about.set_pts(time);
-        about.set_dts(None);
-        let _ = self.source.push_buffer(buffer); // an error is on the bus
+        let _ = self.source.push_buffer(retimed(&buffer, time)); // an error is on the bus
     }
 
     /// What is wrong with it, in words.
@@ -176,6 +169,18 @@ impl Form {
     }
 }
 
+/// `buffer` with another time. It is shared with the camera's other branches, so only what describes the pixels is copied.
+/// The original lives as long as the copy: in NVMM the copy holds no more than a handle, and the pool would use the pixels
+/// again as soon as the original is given back.
+fn retimed(buffer: &gst::Buffer, time: gst::ClockTime) -> gst::Buffer {
+    let mut copy = buffer.copy();
+    let about = copy.make_mut();
+    gst::ParentBufferMeta::add(about, buffer);
+    about.set_pts(time);
+    about.set_dts(None);
+    copy
+}
+
 /// Keeps the first error; everything else on the bus is dropped.
 fn listen(pipeline: &gst::Pipeline, shared: Arc<Shared>) {
     let Some(bus) = pipeline.bus() else { return };
@@ -228,4 +233,21 @@ fn codec_of(caps: &gst::CapsRef) -> Option<Codec> {
     let side = |name| u32::try_from(about.get::<i32>(name).ok()?).ok();
     let avcc = about.get::<gst::Buffer>("codec_data").ok()?.into_mapped_buffer_readable().ok()?;
     Some(Codec { avcc: Bytes::from_owner(avcc), size: Size::new(side("width")?, side("height")?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_goes_back_to_its_pool_only_when_the_encoder_has_let_go_of_it() {
+        gst::init().unwrap();
+        let mut original = gst::Buffer::with_size(16).unwrap();
+        let copy = retimed(&original, gst::ClockTime::SECOND);
+        assert_eq!((original.pts(), copy.pts()), (None, Some(gst::ClockTime::SECOND)));
+        assert_eq!(copy.meta::<gst::ParentBufferMeta>().unwrap().parent().as_ptr(), original.as_ptr());
+        assert!(original.get_mut().is_none(), "the copy holds it");
+        drop(copy);
+        assert!(original.get_mut().is_some());
+    }
 }
