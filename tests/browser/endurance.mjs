@@ -28,7 +28,7 @@ await run(async (page, context) => {
   }
 
   await page.evaluate(turn, "hidden");
-  await page.waitForFunction(async () => (await (await fetch("/cameras")).json()).cameras.every(({ video }) => video.viewers === 0));
+  await page.waitForFunction(async () => (await (await fetch("cameras")).json()).cameras.every(({ video }) => video.viewers === 0));
   await page.evaluate(turn, "visible");
   await plays(page, "front", "H.264");
   await boxesDrawn(page, "front");

@@ -6,14 +6,14 @@ import { accessible, boxesDrawn, run, shot, url } from "./harness.mjs";
 await run(async (page) => {
   await page.goto(url);
   await boxesDrawn(page, "front");
-  await page.evaluate(drop, { path: "/cameras/front/snapshot.jpg", name: "yard.jpg", type: "image/jpeg" });
+  await page.evaluate(drop, { path: "cameras/front/snapshot.jpg", name: "yard.jpg", type: "image/jpeg" });
   await page.waitForFunction(() => /person/.test(document.querySelector("#try-picture").getAttribute("aria-label")));
   assert.match(await page.textContent("#try-state"), /Found 1 person, 1 dog, 1 bicycle, in \d+\.\d ms\./);
   await page.locator("#try").scrollIntoViewIfNeeded();
   await shot(page, "try");
   await accessible(page);
 
-  await page.evaluate(drop, { path: "/version", name: "version.json", type: "application/json" });
+  await page.evaluate(drop, { path: "version", name: "version.json", type: "application/json" });
   await page.waitForFunction(() => /no picture/.test(document.querySelector("#try-state").textContent));
 });
 

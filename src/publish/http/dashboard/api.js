@@ -6,7 +6,7 @@ const LONGEST_RETRY_MS = 5000;
 /** GETs `path`: its JSON, or an Error in the daemon's own words. */
 export async function getJson(path) {
   const response = await fetch(path, { headers: { accept: "application/json" } });
-  if (response.status === 401) location.assign("/login");
+  if (response.status === 401) location.assign("login");
   if (!response.ok) throw new Error(await problemOf(response));
   return response.json();
 }
@@ -23,7 +23,7 @@ export async function problemOf(response) {
  * @param {{message: (data: any) => void, open?: () => void, closed: (reason: string) => void}} to who is told
  */
 export function openSocket(path, to) {
-  const url = new URL(path, location.href);
+  const url = new URL(path, document.baseURI);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
@@ -82,7 +82,7 @@ const KEPT_CLOCKS = 12;
  */
 export async function clockOffset() {
   const before = Date.now();
-  const health = await getJson("/healthz");
+  const health = await getJson("healthz");
   const after = Date.now();
   clocks.push({ roundTripMs: after - before, aheadMs: Date.parse(health.now) - (before + after) / 2 });
   if (clocks.length > KEPT_CLOCKS) clocks.shift();

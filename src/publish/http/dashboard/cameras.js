@@ -1,7 +1,7 @@
 // The cameras: their states, and for admins their settings.
 
-import { byId, make, refill, tag } from "/assets/dom.js";
-import { settingsOf } from "/assets/settings.js";
+import { byId, make, refill, tag } from "./dom.js";
+import { settingsOf } from "./settings.js";
 
 /**
  * Cameras, their states and last errors.

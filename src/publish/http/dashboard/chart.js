@@ -1,6 +1,6 @@
 // Lines and stacked areas over time, on a canvas, in the page's own colours.
 
-import { STEP_MS, STEPS } from "/assets/history.js";
+import { STEP_MS, STEPS } from "./history.js";
 
 /** Room above the highest line for its figure, and below the lowest for the times. */
 const TOP_PX = 16;

@@ -1,9 +1,9 @@
 // The charts of the last minutes, each with a legend that says the latest values in words.
 
-import { drawChart } from "/assets/chart.js";
-import { colourAt, knownColour } from "/assets/colours.js";
-import { byId, make, refill, swatch } from "/assets/dom.js";
-import { STAGES } from "/assets/history.js";
+import { drawChart } from "./chart.js";
+import { colourAt, knownColour } from "./colours.js";
+import { byId, make, refill, swatch } from "./dom.js";
+import { STAGES } from "./history.js";
 
 const STAGE_COLOURS = ["#60a5fa", "#94a3b8", "#a78bfa", "#14b8a6", "#f59e0b"];
 /** More lines than this cannot be told apart. */

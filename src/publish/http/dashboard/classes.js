@@ -1,7 +1,7 @@
 // The classes that were seen: how many are in view, how sure the model is, and which are shown.
 
-import { knownColour } from "/assets/colours.js";
-import { byId, make, setText, swatch } from "/assets/dom.js";
+import { knownColour } from "./colours.js";
+import { byId, make, setText, swatch } from "./dom.js";
 
 /**
  * @param {Map<string, {count: number, best: number}>} seen by label; a count of 0 for what is out of view

@@ -1,6 +1,6 @@
 // What is drawn over a picture. Each kind of thing is one layer; a later layer lies over those before.
 
-import { colourOf } from "/assets/colours.js";
+import { colourOf } from "./colours.js";
 
 /** On a narrower picture only the boxes are drawn: labels would hide it. */
 const NARROW_PX = 260;

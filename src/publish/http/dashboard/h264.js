@@ -3,7 +3,7 @@
 // A video element that is in no document decodes; each of its frames is taken out as a picture, together with the
 // number under which the daemon knows it.
 
-import { openSocket } from "/assets/api.js";
+import { openSocket } from "./api.js";
 
 const HEADER_BYTES = 24;
 /** Constrained baseline, level 3.0: what any browser with H.264 plays. */

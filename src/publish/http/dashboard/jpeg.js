@@ -1,6 +1,6 @@
 // Live pictures as JPEG files over a WebSocket: what every browser can show.
 
-import { Link } from "/assets/api.js";
+import { Link } from "./api.js";
 
 const HEADER_BYTES = 16;
 

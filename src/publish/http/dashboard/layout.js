@@ -1,6 +1,6 @@
 // How many pictures stand side by side.
 
-import { byId } from "/assets/dom.js";
+import { byId } from "./dom.js";
 
 /** A narrower picture shows nothing. */
 const NARROWEST_PX = 290;

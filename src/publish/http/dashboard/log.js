@@ -1,7 +1,7 @@
 // The tail of the daemon's log, read while it is open.
 
-import { getJson } from "/assets/api.js";
-import { byId, make } from "/assets/dom.js";
+import { getJson } from "./api.js";
+import { byId, make } from "./dom.js";
 
 const EVERY_MS = 2000;
 const MOST_LINES = 500;
@@ -16,7 +16,7 @@ export function followLog() {
     clearTimeout(timer);
     if (!details.open) return;
     if (!document.hidden) {
-      const { lines, last } = await getJson(`/logs?since=${since}`).catch(() => ({ lines: [], last: since }));
+      const { lines, last } = await getJson(`logs?since=${since}`).catch(() => ({ lines: [], last: since }));
       // A lower number than before: the daemon was restarted and counts anew.
       since = last < since ? 0 : last;
       append(lines);

@@ -1,7 +1,7 @@
 // The machine: heat, power, memory, load, and what holds the work back.
 
-import { drawChart } from "/assets/chart.js";
-import { byId, make, refill, setText } from "/assets/dom.js";
+import { drawChart } from "./chart.js";
+import { byId, make, refill, setText } from "./dom.js";
 
 const MEGA = 1024 ** 2;
 const GIGA = 1024 ** 3;

@@ -1,18 +1,18 @@
 // The page: which cameras there are, what is shown of them, and how the daemon does.
 
-import { clockOffset, getJson, Link } from "/assets/api.js";
-import { showCameras } from "/assets/cameras.js";
-import { drawCharts } from "/assets/charts.js";
-import { showClasses } from "/assets/classes.js";
-import { colourOf } from "/assets/colours.js";
-import { byId, setText } from "/assets/dom.js";
-import { History } from "/assets/history.js";
-import { keepColumns } from "/assets/layout.js";
-import { followLog } from "/assets/log.js";
-import { showMachine } from "/assets/machine.js";
-import { showModel, troubleOf } from "/assets/model.js";
-import { Tile } from "/assets/tile.js";
-import { takePictures } from "/assets/try.js";
+import { clockOffset, getJson, Link } from "./api.js";
+import { showCameras } from "./cameras.js";
+import { drawCharts } from "./charts.js";
+import { showClasses } from "./classes.js";
+import { colourOf } from "./colours.js";
+import { byId, setText } from "./dom.js";
+import { History } from "./history.js";
+import { keepColumns } from "./layout.js";
+import { followLog } from "./log.js";
+import { showMachine } from "./machine.js";
+import { showModel, troubleOf } from "./model.js";
+import { Tile } from "./tile.js";
+import { takePictures } from "./try.js";
 
 const SLOW_MS = 5000;
 const QUICK_MS = 1000;
@@ -51,7 +51,7 @@ const page = {
 
 // Scenes
 
-const scenes = new Link("/ws", {
+const scenes = new Link("ws", {
   message(data) {
     const message = JSON.parse(data);
     if (message.type === "lost") lost += message.count;
@@ -102,7 +102,7 @@ async function refreshState() {
   clearTimeout(stateTimer);
   let next = SLOW_MS;
   try {
-    const [{ cameras }, model, system] = await Promise.all(["/cameras", "/model", "/system"].map(getJson));
+    const [{ cameras }, model, system] = await Promise.all(["cameras", "model", "system"].map(getJson));
     placeTiles(cameras);
     showCameras(cameras, role);
     showModel(model);
@@ -234,12 +234,12 @@ setScore(choice.score);
 keepColumns();
 refreshState();
 takePictures();
-getJson("/session").then((session) => {
+getJson("session").then((session) => {
   role = session.role;
   byId("logout").hidden = !session.logged_in;
   if (role === "admin") followLog();
 }, () => {});
-getJson("/version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
+getJson("version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
 setInterval(() => {
   for (const tile of tiles.values()) tile.refresh();
   refreshClasses();

@@ -1,6 +1,6 @@
 // The model, what it runs on, and how far its engine is.
 
-import { byId, make, refill, setText, tag } from "/assets/dom.js";
+import { byId, make, refill, setText, tag } from "./dom.js";
 
 /** Model, runtime and providers, with their reasons. @param {{phase: object, engine: object|null}} model as GET /model gives it */
 export function showModel({ phase, engine }) {

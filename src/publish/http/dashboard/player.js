@@ -1,8 +1,8 @@
 // Where a camera's live pictures come from: H.264 where the camera offers it and the browser plays it, else JPEG.
 
-import { H264Stream, obstacle } from "/assets/h264.js";
-import { JpegStream } from "/assets/jpeg.js";
-import { Meter } from "/assets/meter.js";
+import { H264Stream, obstacle } from "./h264.js";
+import { JpegStream } from "./jpeg.js";
+import { Meter } from "./meter.js";
 
 /**
  * @typedef {{seq: number, capturedAtMs: number, open: () => Promise<ImageBitmap|null>, close: () => void}} Picture
@@ -21,7 +21,7 @@ export class Player {
    * @param {{picture: (picture: Picture) => void, state: (state: "connecting"|"live"|"lost") => void}} to who is told
    */
   constructor(camera, to) {
-    this.path = `/cameras/${encodeURIComponent(camera)}`;
+    this.path = `cameras/${encodeURIComponent(camera)}`;
     this.to = to;
     this.stream = null;
     /** What is played: "H.264" or "JPEG"; null while nothing is. */

@@ -1,7 +1,7 @@
 // A camera's settings that apply at once; they hold until the configuration is read again.
 
-import { getJson, problemOf } from "/assets/api.js";
-import { make, setText } from "/assets/dom.js";
+import { getJson, problemOf } from "./api.js";
+import { make, setText } from "./dom.js";
 
 /** The settings of the camera `name`, closed; what holds now is asked for whenever they are opened. */
 export function settingsOf(name) {
@@ -13,7 +13,7 @@ export function settingsOf(name) {
   details.addEventListener("toggle", async () => {
     if (!details.open) return form.replaceChildren();
     try {
-      const { camera } = await getJson("/config");
+      const { camera } = await getJson("config");
       form.replaceChildren(...fields(name, camera[name]));
     } catch (error) {
       form.replaceChildren(make("p", "fault", error.message));
@@ -39,7 +39,7 @@ function fields(name, { enabled, detection }) {
 async function apply(name, change, answer) {
   setText(answer, "Applying …");
   try {
-    const response = await fetch(`/cameras/${encodeURIComponent(name)}`, {
+    const response = await fetch(`cameras/${encodeURIComponent(name)}`, {
       method: "PATCH",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(change),

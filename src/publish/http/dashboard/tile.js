@@ -1,10 +1,10 @@
 // One camera's live picture with its boxes.
 
-import { byId, setText } from "/assets/dom.js";
-import { drawOver, inWords } from "/assets/draw.js";
-import { Matcher } from "/assets/match.js";
-import { Meter } from "/assets/meter.js";
-import { Player } from "/assets/player.js";
+import { byId, setText } from "./dom.js";
+import { drawOver, inWords } from "./draw.js";
+import { Matcher } from "./match.js";
+import { Meter } from "./meter.js";
+import { Player } from "./player.js";
 
 /** Without a new picture for this long, the picture is old. */
 const STALE_MS = 3000;
@@ -54,7 +54,7 @@ export class Tile {
     this.button.addEventListener("click", () => this.page.chosen(this));
     this.canvas.addEventListener("click", () => this.page.chosen(this));
     const link = part(".snapshot");
-    link.href = `/cameras/${encodeURIComponent(this.name)}/snapshot.jpg`;
+    link.href = `cameras/${encodeURIComponent(this.name)}/snapshot.jpg`;
     link.download = `${this.name}.jpg`;
     link.title = "Download a snapshot";
     link.setAttribute("aria-label", `Download a snapshot of ${this.name}`);

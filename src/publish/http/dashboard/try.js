@@ -1,8 +1,8 @@
 // A picture of the person's own, shown to the model.
 
-import { problemOf } from "/assets/api.js";
-import { byId, setText } from "/assets/dom.js";
-import { drawOver, inWords } from "/assets/draw.js";
+import { problemOf } from "./api.js";
+import { byId, setText } from "./dom.js";
+import { drawOver, inWords } from "./draw.js";
 
 const KINDS = ["image/jpeg", "image/png"];
 
@@ -31,7 +31,7 @@ async function take(files) {
   if (!file) return say("This is no picture: give a JPEG or PNG file.");
   say("Looking …");
   try {
-    const response = await fetch("/detect", { method: "POST", headers: { "content-type": file.type }, body: file });
+    const response = await fetch("detect", { method: "POST", headers: { "content-type": file.type }, body: file });
     if (!response.ok) return say(await problemOf(response));
     show(await createImageBitmap(file), await response.json());
   } catch (error) {
