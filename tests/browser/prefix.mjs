@@ -1,5 +1,5 @@
-// Behind a reverse proxy that serves the daemon below a path, as `location /sightd/` of nginx does: every request of the
-// page, be it for a module, a picture, JSON or a WebSocket, stays below that path.
+// Behind a reverse proxy that serves the daemon below a path, as `location /sightd/` of nginx does: every request of
+// the page, be it for a module, a picture, JSON or a WebSocket, stays below that path.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

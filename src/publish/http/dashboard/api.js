@@ -3,15 +3,25 @@
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 5000;
 
-/** GETs `path`: its JSON, or an Error in the daemon's own words. */
-export async function getJson(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
+/** @import { Answers, LinkState } from "./types.js" */
+
+/** @typedef {string|ArrayBuffer} Data of one message */
+
+/**
+ * GETs `path`: its JSON, or an Error in the daemon's own words.
+ * @template {keyof Answers} P
+ * @param {P} path
+ * @param {string} [query] for example `?since=7`
+ * @returns {Promise<Answers[P]>}
+ */
+export async function getJson(path, query = "") {
+  const response = await fetch(path + query, { headers: { accept: "application/json" } });
   if (response.status === 401) location.assign("login");
   if (!response.ok) throw new Error(await problemOf(response));
   return response.json();
 }
 
-/** Why the daemon refused, in its own words. @param {Response} response */
+/** Why the daemon refused, in its own words. @param {Response} response @returns {Promise<string>} */
 export async function problemOf(response) {
   const { detail } = await response.json().catch(() => ({}));
   return detail ?? `The daemon answered ${response.status}.`;
@@ -20,7 +30,7 @@ export async function problemOf(response) {
 /**
  * A WebSocket to `path`.
  * @param {string} path
- * @param {{message: (data: any) => void, open?: () => void, closed: (reason: string) => void}} to who is told
+ * @param {{message: (data: Data) => void, open?: () => void, closed: (reason: string) => void}} to who is told
  */
 export function openSocket(path, to) {
   const url = new URL(path, document.baseURI);
@@ -37,11 +47,15 @@ export function openSocket(path, to) {
 export class Link {
   /**
    * @param {string} path where to connect
-   * @param {{message: (data: any) => void, state: (state: "connecting"|"live"|"lost") => void}} to who is told
+   * @param {{message: (data: Data) => void, state: (state: LinkState) => void}} to who is told
    */
   constructor(path, to) {
     this.path = path;
     this.to = to;
+    /** @type {WebSocket|null} */
+    this.socket = null;
+    /** @type {number|undefined} */
+    this.timer = undefined;
     this.retryMs = FIRST_RETRY_MS;
     this.open();
   }
@@ -72,7 +86,7 @@ export class Link {
   }
 }
 
-/** The latest measurements of the daemon's clock. */
+/** The latest measurements of the daemon's clock. @type {{roundTripMs: number, aheadMs: number}[]} */
 const clocks = [];
 const KEPT_CLOCKS = 12;
 

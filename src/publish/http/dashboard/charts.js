@@ -2,7 +2,7 @@
 
 import { drawChart } from "./chart.js";
 import { colourAt, knownColour } from "./colours.js";
-import { byId, make, refill, swatch } from "./dom.js";
+import { byId, find, itemsOf, make, refill, swatch } from "./dom.js";
 import { STAGES } from "./history.js";
 
 const STAGE_COLOURS = ["#60a5fa", "#94a3b8", "#a78bfa", "#14b8a6", "#f59e0b"];
@@ -21,6 +21,12 @@ export function drawCharts(history) {
   show("counts", "Counts by class", counts, { digits: 0 });
 }
 
+/**
+ * @param {string} id
+ * @param {string} title
+ * @param {import("./chart.js").Series[]} series
+ * @param {{stacked?: boolean, unit?: string, digits: number}} form
+ */
 function show(id, title, series, { digits, ...form }) {
   const texts = series.map(({ name, values }) => {
     const latest = values.at(-1) ?? null;
@@ -35,8 +41,8 @@ function show(id, title, series, { digits, ...form }) {
     }),
   );
   // The lines have the colours that the legend has in the theme of the moment.
-  const shown = [...legend.children].map((item) => getComputedStyle(item.firstChild).backgroundColor);
-  const canvas = byId(`${id}-chart`);
+  const shown = itemsOf(legend).map((item) => getComputedStyle(find(item, ".swatch")).backgroundColor);
+  const canvas = byId(`${id}-chart`, HTMLCanvasElement);
   drawChart(canvas, series.map((s, index) => ({ ...s, colour: shown[index] })), form);
   canvas.setAttribute("aria-label", `${title} over the last minutes; now ${texts.join(", ") || "nothing"}`);
 }

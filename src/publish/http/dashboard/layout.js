@@ -26,7 +26,7 @@ export function keepColumns() {
   const tiles = byId("tiles");
   const set = () => {
     const height = innerHeight - tiles.getBoundingClientRect().top - scrollY;
-    tiles.style.setProperty("--columns", columnsFor(tiles.children.length, { width: tiles.clientWidth, height }));
+    tiles.style.setProperty("--columns", String(columnsFor(tiles.children.length, { width: tiles.clientWidth, height })));
   };
   new ResizeObserver(set).observe(tiles);
   new MutationObserver(set).observe(tiles, { childList: true });

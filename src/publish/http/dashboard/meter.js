@@ -6,10 +6,11 @@ const SILENT_MS = 3000;
 
 export class Meter {
   constructor() {
+    /** Oldest first. @type {{at: number, amount: number}[]} */
     this.entries = [];
   }
 
-  /** Takes in `amount`, which came just now. */
+  /** Takes in `amount`, which came just now. @param {number} amount */
   add(amount) {
     const now = performance.now();
     this.entries.push({ at: now, amount });

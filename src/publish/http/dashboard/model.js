@@ -2,7 +2,11 @@
 
 import { byId, make, refill, setText, tag } from "./dom.js";
 
-/** Model, runtime and providers, with their reasons. @param {{phase: object, engine: object|null}} model as GET /model gives it */
+/** @import { Camera, ModelStatus, Phase, ProviderStatus } from "./types.js" */
+
+/** @typedef {{text: string, kind: "warn"|"bad", progress: number|null}} Trouble progress: 0..1 */
+
+/** Model, runtime and providers, with their reasons. @param {ModelStatus} model as GET /model gives it */
 export function showModel({ phase, engine }) {
   const chip = byId("engine-chip");
   chip.hidden = !engine;
@@ -16,6 +20,7 @@ export function showModel({ phase, engine }) {
   refill(byId("providers"), engine.providers, () => engine.providers.map(provider));
 }
 
+/** @param {ProviderStatus} status */
 function provider({ name, state, nodes, reason }) {
   const item = make("li", "state");
   item.append(make("span", "", name), tag(state));
@@ -24,14 +29,14 @@ function provider({ name, state, nodes, reason }) {
   return item;
 }
 
-/** A text that may be long: its beginning, and all of it when it is opened. */
+/** A text that may be long: its beginning, and all of it when it is opened. @param {string} text */
 function whole(text) {
   const details = make("details", "more reason");
   details.append(make("summary", "", text));
   return details;
 }
 
-/** The engine's phase for people. */
+/** The engine's phase for people. @param {Phase} phase */
 export function phaseInWords({ name, elapsed_s: elapsed, usual_s: usual, reason }) {
   const soFar = elapsed ? ` (${Math.round(elapsed)} s)` : "";
   const usually = usual ? `, usually ${Math.round(usual)} s` : "";
@@ -46,9 +51,9 @@ export function phaseInWords({ name, elapsed_s: elapsed, usual_s: usual, reason 
 
 /**
  * What the page should say of the daemon as a whole, if anything.
- * @param {object} phase
- * @param {object[]} cameras
- * @returns {{text: string, kind: "warn"|"bad", progress: number|null}|null} progress: 0..1
+ * @param {Phase} phase
+ * @param {Camera[]} cameras
+ * @returns {Trouble|null}
  */
 export function troubleOf(phase, cameras) {
   const { name, elapsed_s: elapsed, usual_s: usual } = phase;
