@@ -65,7 +65,7 @@ export async function run(scenario, { expected = /$^/, origin = url, ...options 
   process.exit(0);
 }
 
-/** Saves what the page shows, for people to look at. */
+/** Saves what the page shows, for people to check. */
 export async function shot(page, name, options = {}) {
   await page.screenshot({ path: join(screenshots, `${name}.png`), ...options });
 }
@@ -99,8 +99,8 @@ export async function plays(page, camera, kind) {
 
 /** Whether a camera's picture differs from itself half a second later. */
 export async function moves(page, camera) {
-  const look = () => page.locator(`[data-camera="${camera}"] canvas`).evaluate((canvas) => canvas.toDataURL());
-  const before = await look();
+  const sample = () => page.locator(`[data-camera="${camera}"] canvas`).evaluate((canvas) => canvas.toDataURL());
+  const before = await sample();
   await page.waitForTimeout(500);
-  return before !== (await look());
+  return before !== (await sample());
 }

@@ -1,4 +1,4 @@
-// The try-it panel: a dropped picture is looked at, and what is no picture is refused in words.
+// The try-it panel: objects are detected in a dropped picture, and a file that is not a picture is refused in words.
 
 import assert from "node:assert/strict";
 import { accessible, boxesDrawn, run, shot, url } from "./harness.mjs";
@@ -14,7 +14,7 @@ await run(async (page) => {
   await accessible(page);
 
   await page.evaluate(drop, { path: "version", name: "version.json", type: "application/json" });
-  await page.waitForFunction(() => /no picture/.test(document.querySelector("#try-state").textContent));
+  await page.waitForFunction(() => /not a JPEG or PNG/.test(document.querySelector("#try-state").textContent));
 });
 
 /** In the page: fetches a file and drops it. */

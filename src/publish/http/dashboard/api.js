@@ -1,14 +1,14 @@
-// Talking to the daemon: JSON over HTTP, and WebSockets that come back by themselves.
+// Requests to the daemon: JSON over HTTP, and WebSockets that reconnect automatically.
 
 const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 5000;
+const MAX_RETRY_MS = 5000;
 
 /** @import { Answers, LinkState } from "./types.js" */
 
 /** @typedef {string|ArrayBuffer} Data of one message */
 
 /**
- * GETs `path`: its JSON, or an Error in the daemon's own words.
+ * GETs `path`: its JSON, or an Error with the daemon's message.
  * @template {keyof Answers} P
  * @param {P} path
  * @param {string} [query] for example `?since=7`
@@ -21,10 +21,10 @@ export async function getJson(path, query = "") {
   return response.json();
 }
 
-/** Why the daemon refused, in its own words. @param {Response} response @returns {Promise<string>} */
+/** Why the daemon refused: its message. @param {Response} response @returns {Promise<string>} */
 export async function problemOf(response) {
   const { detail } = await response.json().catch(() => ({}));
-  return detail ?? `The daemon answered ${response.status}.`;
+  return detail ?? `The daemon answered with status ${response.status}.`;
 }
 
 /**
@@ -72,7 +72,7 @@ export class Link {
         if (this.socket !== socket) return; // closed by us
         this.to.state("lost");
         this.timer = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2));
-        this.retryMs = Math.min(this.retryMs * 1.7, LONGEST_RETRY_MS);
+        this.retryMs = Math.min(this.retryMs * 1.7, MAX_RETRY_MS);
       },
     });
     this.socket = socket;
@@ -91,8 +91,8 @@ const clocks = [];
 const KEPT_CLOCKS = 12;
 
 /**
- * How far the daemon's clock is ahead of this browser's, in milliseconds: by the quickest of the latest round trips, to
- * half of which it is certain.
+ * How far the daemon's clock is ahead of this browser's, in milliseconds: measured by the shortest of the latest round
+ * trips; the error is at most half of that.
  */
 export async function clockOffset() {
   const before = Date.now();

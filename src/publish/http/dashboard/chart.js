@@ -1,12 +1,12 @@
-// Lines and stacked areas over time, on a canvas, in the page's own colours.
+// Lines and stacked areas over time, on a canvas, in the page's colours.
 
 import { contextOf } from "./dom.js";
 import { STEP_MS, STEPS } from "./history.js";
 
-/** Room above the highest line for its figure, and below the lowest for the times. */
+/** Space above the highest line for its value, and below the lowest for the times. */
 const TOP_PX = 16;
 const BOTTOM_PX = 18;
-/** A chart begins with this much time across, and grows until it holds the whole history. */
+/** A chart shows at least this much time, and more as the history grows. */
 const SHORTEST_MS = 60_000;
 
 /** @typedef {{name: string, colour: string, values: (number|null)[]}} Series oldest value first */

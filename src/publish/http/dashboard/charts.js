@@ -7,16 +7,16 @@ import { STAGES } from "./history.js";
 
 const STAGE_COLOURS = ["#60a5fa", "#94a3b8", "#a78bfa", "#14b8a6", "#f59e0b"];
 /** More lines than this cannot be told apart. */
-const MOST_LINES = 6;
+const MAX_LINES = 6;
 
 /** Draws all charts. @param {import("./history.js").History} history */
 export function drawCharts(history) {
   const stages = STAGES.map((name, index) => ({ name, colour: STAGE_COLOURS[index], values: history.stage(name) }));
   show("stages", "Milliseconds per stage", stages, { stacked: true, unit: " ms", digits: 1 });
-  const cameras = history.names("scenes").sort().slice(0, MOST_LINES);
+  const cameras = history.names("scenes").sort().slice(0, MAX_LINES);
   const rates = cameras.map((name, index) => ({ name, colour: colourAt(index + 3), values: history.rate(name) }));
   show("rate", "Scenes per second", rates, { digits: 1 });
-  const labels = history.names("counts").slice(0, MOST_LINES);
+  const labels = history.names("counts").slice(0, MAX_LINES);
   const counts = labels.map((name) => ({ name, colour: knownColour(name), values: history.count(name) }));
   show("counts", "Counts by class", counts, { digits: 0 });
 }

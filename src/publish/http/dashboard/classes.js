@@ -1,4 +1,4 @@
-// The classes that were seen: how many are in view, how sure the model is, and which are shown.
+// The classes that were detected: how many are in view, the best score, and which are shown.
 
 import { knownColour } from "./colours.js";
 import { byId, find, itemsOf, make, setText, swatch } from "./dom.js";
@@ -6,7 +6,7 @@ import { byId, find, itemsOf, make, setText, swatch } from "./dom.js";
 /** @typedef {{count: number, best: number}} InView how many are in view, and the best score of them */
 
 /**
- * @param {Map<string, InView>} seen by label; a count of 0 for what is out of view
+ * @param {Map<string, InView>} seen by label; a count of 0 for classes that are out of view
  * @param {Set<string>} hidden
  * @param {(label: string) => void} toggle
  */

@@ -1,4 +1,4 @@
-// One colour for each class, the same on every camera and after every visit.
+// One colour for each class, the same on every camera and at every visit.
 
 /** @import { Detection } from "./types.js" */
 
@@ -17,7 +17,7 @@ export function colourOf({ label, class_id }) {
   return its;
 }
 
-/** The colour of a class that was seen before. @param {string} label */
+/** The colour of a class that was detected before. @param {string} label */
 export const knownColour = (label) => known.get(label) ?? colour(0);
 
 /** The colour of the `index`-th of some other things. @param {number} index */

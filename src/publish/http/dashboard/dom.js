@@ -89,9 +89,9 @@ export function tag(state) {
 }
 
 /**
- * Replaces a list's items, unless what it shows is the same as before: what is selected or focused stays so.
+ * Replaces a list's items, unless what it shows is the same as before: selection and focus are kept.
  * @param {HTMLElement} list
- * @param {unknown} shown what the items are made of
+ * @param {unknown} shown the data that the items show
  * @param {() => Node[]} items
  */
 export function refill(list, shown, items) {

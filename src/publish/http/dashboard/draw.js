@@ -4,7 +4,7 @@ import { colourOf } from "./colours.js";
 
 /** @import { Detection } from "./types.js" */
 
-/** On a narrower picture only the boxes are drawn: labels would hide it. */
+/** On a narrower picture only the boxes are drawn: labels would cover it. */
 const NARROW_PX = 260;
 const LAYERS = [drawBoxes];
 

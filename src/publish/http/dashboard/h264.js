@@ -1,7 +1,7 @@
 // Live video as H.264, by Media Source Extensions: these work on plain HTTP, where WebCodecs' decoders do not.
 //
-// A video element that is in no document decodes; each of its frames is taken out as a picture, together with the
-// number under which the daemon knows it.
+// A video element that is in no document decodes; each of its frames becomes a picture with the daemon's
+// number of the frame.
 
 import { openSocket } from "./api.js";
 import { wordsOf } from "./dom.js";
@@ -14,19 +14,19 @@ const HEADER_BYTES = 24;
 const PLAIN_H264 = 'video/mp4; codecs="avc1.42E01E"';
 /** Frames are found by their time on the media timeline, which browsers round. */
 const ROUNDING_US = 1000;
-/** How long a frame should wait for its turn, so that one which comes late does not halt the video. */
+/** How long a frame should wait until it is due, so that a late one does not stop the video. */
 const WAIT_S = 0.08;
 const NEAR_ENOUGH_S = 0.03;
 /** A frame that would have to wait longer than this makes the video jump. */
-const LONGEST_WAIT_S = 0.5;
+const MAX_WAIT_S = 0.5;
 /** How much slower and faster the video runs to come back to `WAIT_S`. */
-const [SLOWEST, FASTEST] = [0.9, 1.25];
-/** As many arrivals are looked at to choose the speed. */
+const [MIN_SPEED, MAX_SPEED] = [0.9, 1.25];
+/** The speed is chosen from the waits of this many latest frames. */
 const ARRIVALS = 15;
-/** What lies further back is taken out of the browser's buffer. */
+/** Older video is removed from the browser's buffer. */
 const KEPT_S = 5;
 /** Fragments without a frame for this long mean that this browser cannot decode them. */
-const PATIENCE_MS = 4000;
+const DECODE_TIMEOUT_MS = 4000;
 
 /**
  * Safari on iPhones has a ManagedMediaSource only.
@@ -44,7 +44,7 @@ export function obstacle() {
   return Source.isTypeSupported(PLAIN_H264) ? null : "this browser has no H.264 decoder";
 }
 
-/** A stream of H.264; it ends at the first fault. @implements {Stream} */
+/** A stream of H.264; it ends at the first error. @implements {Stream} */
 export class H264Stream {
   /** @param {string} camera its path @param {StreamEvents} to */
   constructor(camera, to) {
@@ -104,7 +104,7 @@ export class H264Stream {
     this.to.state("live");
   }
 
-  /** Lets the browser free what it holds of the timeline. */
+  /** Lets the browser free the timeline's memory. */
   discard() {
     if (this.buffer) this.buffer.onupdateend = null;
     this.buffer = null;
@@ -127,10 +127,10 @@ export class H264Stream {
     this.steer(at / 1e6);
     this.append();
     this.undecodedSince ??= performance.now();
-    if (performance.now() - this.undecodedSince > PATIENCE_MS) this.fail("this browser decodes no frame of the video");
+    if (performance.now() - this.undecodedSince > DECODE_TIMEOUT_MS) this.fail("this browser decodes no frame of the video");
   }
 
-  /** Gives the browser what has come, or takes from it what is long over. */
+  /** Gives the received fragments to the browser, or removes old video from its buffer. */
   append() {
     const { buffer, video } = this;
     if (!buffer || buffer.updating) return;
@@ -150,7 +150,7 @@ export class H264Stream {
   steer(at) {
     const { video, waits } = this;
     const wait = at - video.currentTime;
-    if (wait > LONGEST_WAIT_S) {
+    if (wait > MAX_WAIT_S) {
       video.currentTime = at - WAIT_S;
       waits.length = 0;
       return;
@@ -158,11 +158,11 @@ export class H264Stream {
     waits.push(wait);
     if (waits.length > ARRIVALS) waits.shift();
     const excess = Math.min(...waits) - WAIT_S;
-    const speed = Math.abs(excess) < NEAR_ENOUGH_S ? 1 : Math.min(Math.max(1 + excess, SLOWEST), FASTEST);
+    const speed = Math.abs(excess) < NEAR_ENOUGH_S ? 1 : Math.min(Math.max(1 + excess, MIN_SPEED), MAX_SPEED);
     if (video.playbackRate !== speed) video.playbackRate = speed;
   }
 
-  /** Takes out every frame that is shown, as a picture. */
+  /** Makes a picture of every frame that the video element shows. */
   takeFrames() {
     this.video.requestVideoFrameCallback(async () => {
       if (!this.socket) return;

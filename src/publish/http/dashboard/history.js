@@ -9,7 +9,7 @@
 /** Length of one step, and how many there are. */
 export const STEP_MS = 2000;
 export const STEPS = 150;
-/** The stages of a scene's timings, in the order in which a frame meets them. @type {Stage[]} */
+/** The stages of a scene's timings, in the order in which a frame passes them. @type {Stage[]} */
 export const STAGES = ["capture", "wait", "preprocess", "infer", "decode"];
 
 /** Scenes, their timings and peaks of counts, and the machine's readings, one of each for each step. */
@@ -66,7 +66,7 @@ export class History {
     Object.assign(this.current.readings, readings);
   }
 
-  /** The steps that are over: the one under way would look like a fall. */
+  /** The steps that are over: the one under way is incomplete and would show as a drop. */
   get past() {
     return this.steps.slice(0, -1);
   }
@@ -96,7 +96,7 @@ export class History {
     return this.past.map(({ readings }) => (last = readings[name] ?? last));
   }
 
-  /** Names of what was seen, the most frequent first. @param {"scenes"|"counts"} what */
+  /** Names of cameras or labels, the most frequent first. @param {"scenes"|"counts"} what */
   names(what) {
     /** @type {Map<string, number>} */
     const totals = new Map();

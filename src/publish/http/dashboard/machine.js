@@ -1,4 +1,4 @@
-// The machine: heat, power, memory, load, and what holds the work back.
+// The machine: temperature, power, memory, load, and what limits its speed.
 
 import { drawChart } from "./chart.js";
 import { byId, find, itemsOf, make, refill, setText } from "./dom.js";
@@ -27,9 +27,9 @@ const GAUGES = [
 ];
 
 const NOTES = {
-  throttled: "Clocks are lowered because of heat.",
-  brown_out: "The supply's voltage is too low: use a 5 V, 4 A supply.",
-  rate_lowered: "The frame rate is held down so that the board keeps cool.",
+  throttled: "Clock rates are reduced because of the temperature.",
+  brown_out: "The supply voltage is too low: use a 5 V, 4 A power supply.",
+  rate_lowered: "The frame rate is reduced to limit the board's temperature.",
 };
 const MODES = { maxn: "10 W mode", five_watt: "5 W mode", custom: "custom power mode" };
 
@@ -58,7 +58,7 @@ export function showMachine({ board, limit_fps: limit }, history) {
   history.read(Object.fromEntries(readings.map(({ name, now }) => [name, now])));
   setText(byId("machine-name"), [board.model, board.power_mode && MODES[board.power_mode]].filter(Boolean).join(" · "));
   const notes = board.notes.map((note) => NOTES[note] ?? note);
-  if (typeof limit === "number") notes.push(`At most ${limit.toFixed(1)} frames per second are looked at.`);
+  if (typeof limit === "number") notes.push(`At most ${limit.toFixed(1)} frames per second are processed.`);
   refill(byId("machine-notes"), notes, () => notes.map((note) => make("li", "remark", note)));
   const box = byId("gauges");
   refill(box, readings.map(({ name }) => name), () => readings.map(gauge));

@@ -1,4 +1,4 @@
-// The page: which cameras there are, what is shown of them, and how the daemon does.
+// The page: the cameras, what is shown of them, and the state of the daemon.
 
 import { clockOffset, getJson, Link } from "./api.js";
 import { showCameras } from "./cameras.js";
@@ -95,7 +95,8 @@ const scenes = new Link("ws", {
   state(state) {
     const back = state === "live" && linkState === "lost";
     linkState = state;
-    if (back) for (const tile of tiles.values()) tile.restart(); // the daemon may be another one, which counts anew
+    // The daemon may be a new process, which counts from the start again.
+    if (back) for (const tile of tiles.values()) tile.restart();
     if (state === "live") refreshState();
     refreshLink();
   },
@@ -107,11 +108,11 @@ function refreshLink() {
   setText(pill, { live: "Live", connecting: "Connecting", lost: "Reconnecting" }[linkState]);
   document.body.toggleAttribute("data-stale", linkState === "lost");
   if (linkState !== "lost") return;
-  const since = heardAt ? ` What you see is from ${heardAt.toLocaleTimeString()}.` : "";
-  showNotice({ text: `The connection to the daemon is lost; trying again by itself.${since}`, kind: "bad", progress: null });
+  const since = heardAt ? ` The data shown is from ${heardAt.toLocaleTimeString()}.` : "";
+  showNotice({ text: `The connection to the daemon is lost; reconnecting automatically.${since}`, kind: "bad", progress: null });
 }
 
-/** The line below the top bar; hidden without trouble. @param {Trouble|null} trouble */
+/** The line below the top bar; hidden if there is nothing to report. @param {Trouble|null} trouble */
 function showNotice(trouble) {
   const notice = byId("notice");
   notice.hidden = !trouble;
@@ -214,7 +215,7 @@ function setTheme(theme) {
   choice.theme = theme;
   localStorage.setItem("sightd.theme", theme);
   document.documentElement.dataset.theme = theme;
-  const words = { system: "as the system", dark: "dark", light: "light" };
+  const words = { system: "system setting", dark: "dark", light: "light" };
   byId("theme").setAttribute("aria-label", `Colours: ${words[theme]}`);
   byId("theme").title = `Colours: ${words[theme]}`;
   drawCharts(history);
@@ -251,7 +252,7 @@ function refreshSpeed() {
   setText(byId("fps"), live.length ? live.reduce((sum, tile) => sum + tile.fps(), 0).toFixed(1) : "–");
   setText(byId("latency"), latencies.length ? `${Math.round(mean(latencies))} ms` : "–");
   setText(byId("infer"), inferences.length ? `${mean(inferences).toFixed(1)} ms` : "–");
-  byId("fps").title = lost ? `${lost} scenes were left out because this browser was slow` : "";
+  byId("fps").title = lost ? `${lost} scenes were skipped because this browser was too slow` : "";
 }
 
 // Start

@@ -1,4 +1,4 @@
-// Brings each picture together with the scene of its own frame.
+// Matches each picture with the scene of the same frame.
 
 /** @import { Picture } from "./player.js" */
 /** @import { Scene } from "./types.js" */
@@ -26,7 +26,7 @@ export class Matcher {
     this.lastSceneAt = now();
   }
 
-  /** Forgets everything: the daemon was restarted and counts anew. */
+  /** Forgets everything: the daemon was restarted and counts from the start again. */
   reset() {
     for (const seq of this.pictures.keys()) this.drop(seq);
     this.scenes.clear();
@@ -71,14 +71,14 @@ export class Matcher {
     this.show(picture, scene);
   }
 
-  /** Gives up a picture that is held. @param {number} seq */
+  /** Drops a waiting picture. @param {number} seq */
   drop(seq) {
     this.pictures.get(seq)?.close();
     this.pictures.delete(seq);
   }
 }
 
-/** The keys of the oldest entries beyond the newest `most`. @param {Map<number, unknown>} map @param {number} most */
-function surplus(map, most) {
-  return map.size > most ? [...map.keys()].slice(0, map.size - most) : [];
+/** The keys of the oldest entries beyond the newest `limit`. @param {Map<number, unknown>} map @param {number} limit */
+function surplus(map, limit) {
+  return map.size > limit ? [...map.keys()].slice(0, map.size - limit) : [];
 }

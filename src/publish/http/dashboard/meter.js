@@ -1,7 +1,7 @@
-// How much of something there is per second, over the last seconds.
+// A rate per second, over the last seconds.
 
 const SPAN_MS = 5000;
-/** Without anything new for this long, there is none. */
+/** Without a new amount for this long, the rate is 0. */
 const SILENT_MS = 3000;
 
 export class Meter {

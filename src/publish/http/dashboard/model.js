@@ -1,4 +1,4 @@
-// The model, what it runs on, and how far its engine is.
+// The model, its execution providers, and the phase of the engine.
 
 import { byId, make, refill, setText, tag } from "./dom.js";
 
@@ -14,8 +14,8 @@ export function showModel({ phase, engine }) {
   setText(chip, `${engine.model} on ${engine.provider}`);
   setText(byId("model-name"), engine.model);
   const asked = engine.stands_in_for;
-  byId("model-stands-in").hidden = !asked;
-  if (asked) setText(byId("model-stands-in"), `Stands in for ${asked.name}: ${asked.difference}.`);
+  byId("model-substitute").hidden = !asked;
+  if (asked) setText(byId("model-substitute"), `Used instead of ${asked.name}: ${asked.difference}.`);
   setText(byId("model-facts"), [`ONNX Runtime ${engine.runtime_version}`, engine.licence].filter(Boolean).join(" · "));
   refill(byId("providers"), engine.providers, () => engine.providers.map(provider));
 }
@@ -59,7 +59,7 @@ export function troubleOf(phase, cameras) {
   const { name, elapsed_s: elapsed, usual_s: usual } = phase;
   if (name === "failed") return { text: phaseInWords(phase), kind: "bad", progress: null };
   if (name !== "ready") {
-    const text = `${phaseInWords(phase)}. Pictures are shown without detections meanwhile.`;
+    const text = `${phaseInWords(phase)}. Until then, pictures are shown without detections.`;
     return { text, kind: "warn", progress: elapsed && usual ? Math.min(elapsed / usual, 1) : null };
   }
   const waiting = cameras.filter(({ state, seq }) => state !== "disabled" && (state !== "running" || seq === null));

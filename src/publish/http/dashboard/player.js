@@ -13,7 +13,7 @@ import { Meter } from "./meter.js";
  *   state: (state: LinkState) => void, failed: (reason: string) => void}} StreamEvents
  * @typedef {{close: () => void}} Stream
  * @typedef {"H.264"|"JPEG"} Kind
- * @typedef {"automatic"|"h264"|"jpeg"} VideoRequest "h264": nothing else, even where it fails
+ * @typedef {"automatic"|"h264"|"jpeg"} VideoRequest "h264": nothing else, even if it fails
  */
 
 const STREAMS = { "H.264": H264Stream, JPEG: JpegStream };
@@ -39,7 +39,7 @@ export class Player {
   }
 
   /**
-   * Begins to play, or begins anew.
+   * Starts to play, or starts again.
    * @param {Video|undefined} offer `video` of the camera, as GET /cameras gives it
    * @param {VideoRequest} request
    */
@@ -47,7 +47,7 @@ export class Player {
     this.request = request;
     this.failure = null;
     if (request === "jpeg") return this.play("JPEG");
-    const reason = offer?.codec === "h264" ? obstacle() : (offer?.reason ?? "the camera has none");
+    const reason = offer?.codec === "h264" ? obstacle() : (offer?.reason ?? "the camera offers none");
     if (reason) this.failed(reason);
     else this.play("H.264");
   }
@@ -66,7 +66,7 @@ export class Player {
   }
 
   /**
-   * There is no H.264. It is not tried again before the next `start`, so that pictures do not come and go.
+   * There is no H.264. It is not tried again before the next `start`, so that the picture does not switch back and forth.
    * @param {string} reason
    */
   failed(reason) {

@@ -1,4 +1,4 @@
-// A camera's settings that apply at once; they hold until the configuration is read again.
+// A camera's settings that are applied immediately; they are valid until the configuration is read again.
 
 import { getJson, problemOf } from "./api.js";
 import { make, setText, wordsOf } from "./dom.js";
@@ -37,14 +37,14 @@ function fields(name, { enabled, detection }) {
     typeof rule === "number" ? [slider(label, rule, (score) => send({ detection: { classes: { [label]: score } } }))] : [],
   );
   return [
-    toggle("In use", enabled, (used) => send({ enabled: used })),
-    slider("Score above", detection.score, (score) => send({ detection: { score } })),
+    toggle("Enabled", enabled, (used) => send({ enabled: used })),
+    slider("Minimum score", detection.score, (score) => send({ detection: { score } })),
     ...ownScores,
     answer,
   ];
 }
 
-/** @param {string} name @param {CameraChange} change @param {HTMLElement} answer what came of it is said here */
+/** @param {string} name @param {CameraChange} change @param {HTMLElement} answer shows the result */
 async function apply(name, change, answer) {
   setText(answer, "Applying …");
   try {

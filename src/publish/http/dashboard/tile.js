@@ -15,7 +15,7 @@ import { Player } from "./player.js";
  * @property {(detection: Detection) => boolean} wanted
  * @property {(tile: Tile) => void} chosen
  * @property {number} aheadMs how far the daemon's clock is ahead of this browser's, in milliseconds
- * @property {VideoRequest} video what the person wants to be played
+ * @property {VideoRequest} video the kind of video that the person chose
  */
 
 /** Without a new picture for this long, the picture is old. */
@@ -42,7 +42,7 @@ export class Tile {
     this.bitmap = null;
     /** @type {LinkState} */
     this.linkState = "connecting";
-    this.watching = false;
+    this.playing = false;
     this.description = "";
     this.scenes = new Meter();
     this.turns = 0;
@@ -87,31 +87,31 @@ export class Tile {
     this.button.setAttribute("aria-label", large ? "Back to the grid" : `Enlarge ${this.name}`);
   }
 
-  /** What the daemon says of the camera. @param {Camera} status as GET /cameras gives it */
+  /** Takes over the camera's state. @param {Camera} status as GET /cameras gives it */
   update(status) {
     const before = this.status;
     this.status = status;
     const back = status.state === "running" && before?.state !== "running";
-    // H.264 that failed has its chance again when the camera comes back.
+    // H.264 that failed is tried again when the camera is back.
     if ((back && this.player.failure) || status.video?.codec !== before?.video?.codec) this.restart();
   }
 
-  /** Begins to watch. */
+  /** Starts playing. */
   start() {
-    this.watching = true;
+    this.playing = true;
     this.restart();
   }
 
-  /** Begins anew, with what is wanted and offered now. */
+  /** Starts playing again, with the current choice and offer. */
   restart() {
-    if (!this.watching) return;
+    if (!this.playing) return;
     this.latencyMs = null;
     this.player.start(this.status?.video, this.page.video);
   }
 
-  /** Stops watching, so that the daemon need not encode pictures. */
+  /** Stops playing, so that the daemon need not encode pictures. */
   stop() {
-    this.watching = false;
+    this.playing = false;
     this.player.stop();
     this.matcher.reset();
   }
@@ -168,7 +168,7 @@ export class Tile {
     this.describe(inWords(wanted) || "nothing in view");
   }
 
-  /** For those who do not see the picture. @param {string} text */
+  /** Describes the picture for screen readers. @param {string} text */
   describe(text) {
     if (this.description === text) return;
     this.description = text;
@@ -213,13 +213,13 @@ export class Tile {
    */
   trouble(state, stale, age) {
     const reason = this.status?.last_error ?? "";
-    if (this.linkState === "lost") return ["Connection lost", "Trying again by itself."];
+    if (this.linkState === "lost") return ["Connection lost", "Reconnecting automatically."];
     const { kind, failure } = this.player;
-    if (this.watching && !kind) return ["No H.264 video", `${failure}. "Automatic" shows JPEG pictures instead.`];
+    if (this.playing && !kind) return ["No H.264 video", `${failure}. "Automatic" shows JPEG pictures instead.`];
     if (state === "disabled") return ["Switched off", ""];
     if (state === "failed") return ["Failed", reason];
-    if (state === "ended") return ["Played to its end", ""];
-    if (["retrying", "stalled", "stuck"].includes(state)) return ["Camera lost, trying again", reason];
+    if (state === "ended") return ["The video has ended", ""];
+    if (["retrying", "stalled", "stuck"].includes(state)) return ["Camera lost, reconnecting", reason];
     if (!this.bitmap) return ["Waiting for the first picture", state === "starting" ? reason : ""];
     if (stale) return ["No new picture", `The last one is ${Math.round(age / 1000)} s old. ${reason}`];
     return [];

@@ -1,4 +1,4 @@
-// A picture of the person's own, shown to the model.
+// Detection in a picture file that the person chooses.
 
 import { problemOf } from "./api.js";
 import { byId, contextOf, setText, wordsOf } from "./dom.js";
@@ -8,7 +8,7 @@ import { drawOver, inWords } from "./draw.js";
 
 const KINDS = ["image/jpeg", "image/png"];
 
-/** Takes pictures that are dropped, pasted or chosen. */
+/** Accepts pictures that are dropped, pasted or chosen. */
 export function takePictures() {
   const place = byId("try");
   /** @param {boolean} is @returns {(event: Event) => void} */
@@ -32,18 +32,18 @@ export function takePictures() {
 /** @param {FileList|null|undefined} files */
 async function take(files) {
   const file = [...(files ?? [])].find(({ type }) => KINDS.includes(type));
-  if (!file) return say("This is no picture: give a JPEG or PNG file.");
-  say("Looking …");
+  if (!file) return say("This is not a JPEG or PNG file.");
+  say("Detecting objects …");
   try {
     const response = await fetch("detect", { method: "POST", headers: { "content-type": file.type }, body: file });
     if (!response.ok) return say(await problemOf(response));
     show(await createImageBitmap(file), await response.json());
   } catch (error) {
-    say(`It could not be looked at: ${wordsOf(error)}`);
+    say(`Detection failed: ${wordsOf(error)}`);
   }
 }
 
-/** @param {ImageBitmap} bitmap @param {DetectAnswer} seen as POST /detect gives it */
+/** @param {ImageBitmap} bitmap @param {DetectAnswer} answer as POST /detect gives it */
 function show(bitmap, { detections, timings_ms: timings }) {
   const canvas = byId("try-picture", HTMLCanvasElement);
   canvas.hidden = false;
