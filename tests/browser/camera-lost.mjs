@@ -1,4 +1,4 @@
-// A network camera goes and comes back: its tile says so, and goes on by itself.
+// A network camera goes and comes back: its tile says so, and continues automatically.
 
 import assert from "node:assert/strict";
 import { accessible, ask, boxesDrawn, plays, run, shot, url } from "./harness.mjs";

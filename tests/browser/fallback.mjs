@@ -42,7 +42,7 @@ await run(async (page, context) => {
     await broken.close();
   }
 
-  // Where the camera has none, and where a person wants nothing else.
+  // A camera without H.264, and a person who chose only H.264.
   await page.goto(url);
   await plays(page, "front", "H.264");
   await plays(page, "yard", "JPEG");

@@ -27,10 +27,10 @@ export async function ask(words) {
 }
 
 /**
- * Opens a page, runs `scenario(page)`, and checks that nothing was fetched from elsewhere and that the console has no
- * error but those that `expected` matches.
+ * Opens a page, runs `scenario(page)`, and checks that nothing was fetched from hosts other than that of the URL
+ * `origin`, and that the console has no error but those that `expected` matches.
  */
-export async function run(scenario, { expected = /$^/, ...options } = {}) {
+export async function run(scenario, { expected = /$^/, origin = url, ...options } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "sightd-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: "/usr/bin/chromium",
@@ -44,10 +44,10 @@ export async function run(scenario, { expected = /$^/, ...options } = {}) {
     ...options,
   });
   const faults = [];
-  const origin = new URL(url).host;
+  const { host } = new URL(origin);
   context.on("request", (request) => {
     const target = new URL(request.url());
-    if (!["data:", "blob:"].includes(target.protocol) && target.host !== origin) faults.push(`fetched ${target}`);
+    if (!["data:", "blob:"].includes(target.protocol) && target.host !== host) faults.push(`fetched ${target}`);
   });
   context.on("weberror", (error) => faults.push(`page error: ${error.error()}`));
   context.on("console", (message) => {
@@ -65,7 +65,7 @@ export async function run(scenario, { expected = /$^/, ...options } = {}) {
   process.exit(0);
 }
 
-/** Saves what the page shows, for people to look at. */
+/** Saves what the page shows, for people to check. */
 export async function shot(page, name, options = {}) {
   await page.screenshot({ path: join(screenshots, `${name}.png`), ...options });
 }
@@ -99,8 +99,8 @@ export async function plays(page, camera, kind) {
 
 /** Whether a camera's picture differs from itself half a second later. */
 export async function moves(page, camera) {
-  const look = () => page.locator(`[data-camera="${camera}"] canvas`).evaluate((canvas) => canvas.toDataURL());
-  const before = await look();
+  const sample = () => page.locator(`[data-camera="${camera}"] canvas`).evaluate((canvas) => canvas.toDataURL());
+  const before = await sample();
   await page.waitForTimeout(500);
-  return before !== (await look());
+  return before !== (await sample());
 }

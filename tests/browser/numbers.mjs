@@ -11,7 +11,7 @@ export function watch({ camera, frames }) {
   const seen = [];
   let last = -1;
   return new Promise((resolve) => {
-    const look = () => {
+    const sample = () => {
       const context = canvas.getContext("2d");
       const { width, height } = canvas;
       const grey = (x, y) => context.getImageData(Math.round(x * width), Math.round(y * height), 1, 1).data[1];
@@ -27,10 +27,10 @@ export function watch({ camera, frames }) {
         }
         seen.push({ number, want: 0.05 + 0.6 * ((number % 128) / 128), found });
       }
-      if (seen.length < frames) requestAnimationFrame(look);
+      if (seen.length < frames) requestAnimationFrame(sample);
       else resolve(seen);
     };
-    look();
+    sample();
   });
 }
 

@@ -1,4 +1,4 @@
-// The daemon is restarted under an open page: the page says so, and goes on by itself.
+// The daemon is restarted under an open page: the page says so, and continues automatically.
 
 import assert from "node:assert/strict";
 import { accessible, ask, boxesDrawn, plays, run, shot, url } from "./harness.mjs";

@@ -37,7 +37,7 @@ await run(async (page) => {
 
   await page.click("#theme");
   assert.equal(await page.getAttribute("html", "data-theme"), "dark");
-  await page.waitForTimeout(1200); // the charts are drawn anew each second
+  await page.waitForTimeout(1200); // the charts are redrawn each second
   await shot(page, "dark");
   await accessible(page);
 

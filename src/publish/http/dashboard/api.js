@@ -1,29 +1,39 @@
-// Talking to the daemon: JSON over HTTP, and WebSockets that come back by themselves.
+// Requests to the daemon: JSON over HTTP, and WebSockets that reconnect automatically.
 
 const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 5000;
+const MAX_RETRY_MS = 5000;
 
-/** GETs `path`: its JSON, or an Error in the daemon's own words. */
-export async function getJson(path) {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
-  if (response.status === 401) location.assign("/login");
+/** @import { Answers, LinkState } from "./types.js" */
+
+/** @typedef {string|ArrayBuffer} Data of one message */
+
+/**
+ * GETs `path`: its JSON, or an Error with the daemon's message.
+ * @template {keyof Answers} P
+ * @param {P} path
+ * @param {string} [query] for example `?since=7`
+ * @returns {Promise<Answers[P]>}
+ */
+export async function getJson(path, query = "") {
+  const response = await fetch(path + query, { headers: { accept: "application/json" } });
+  if (response.status === 401) location.assign("login");
   if (!response.ok) throw new Error(await problemOf(response));
   return response.json();
 }
 
-/** Why the daemon refused, in its own words. @param {Response} response */
+/** Why the daemon refused: its message. @param {Response} response @returns {Promise<string>} */
 export async function problemOf(response) {
   const { detail } = await response.json().catch(() => ({}));
-  return detail ?? `The daemon answered ${response.status}.`;
+  return detail ?? `The daemon answered with status ${response.status}.`;
 }
 
 /**
  * A WebSocket to `path`.
  * @param {string} path
- * @param {{message: (data: any) => void, open?: () => void, closed: (reason: string) => void}} to who is told
+ * @param {{message: (data: Data) => void, open?: () => void, closed: (reason: string) => void}} to who is told
  */
 export function openSocket(path, to) {
-  const url = new URL(path, location.href);
+  const url = new URL(path, document.baseURI);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
@@ -37,11 +47,15 @@ export function openSocket(path, to) {
 export class Link {
   /**
    * @param {string} path where to connect
-   * @param {{message: (data: any) => void, state: (state: "connecting"|"live"|"lost") => void}} to who is told
+   * @param {{message: (data: Data) => void, state: (state: LinkState) => void}} to who is told
    */
   constructor(path, to) {
     this.path = path;
     this.to = to;
+    /** @type {WebSocket|null} */
+    this.socket = null;
+    /** @type {number|undefined} */
+    this.timer = undefined;
     this.retryMs = FIRST_RETRY_MS;
     this.open();
   }
@@ -58,7 +72,7 @@ export class Link {
         if (this.socket !== socket) return; // closed by us
         this.to.state("lost");
         this.timer = setTimeout(() => this.open(), this.retryMs * (0.75 + Math.random() / 2));
-        this.retryMs = Math.min(this.retryMs * 1.7, LONGEST_RETRY_MS);
+        this.retryMs = Math.min(this.retryMs * 1.7, MAX_RETRY_MS);
       },
     });
     this.socket = socket;
@@ -72,17 +86,17 @@ export class Link {
   }
 }
 
-/** The latest measurements of the daemon's clock. */
+/** The latest measurements of the daemon's clock. @type {{roundTripMs: number, aheadMs: number}[]} */
 const clocks = [];
 const KEPT_CLOCKS = 12;
 
 /**
- * How far the daemon's clock is ahead of this browser's, in milliseconds: by the quickest of the latest round trips, to
- * half of which it is certain.
+ * How far the daemon's clock is ahead of this browser's, in milliseconds: measured by the shortest of the latest round
+ * trips; the error is at most half of that.
  */
 export async function clockOffset() {
   const before = Date.now();
-  const health = await getJson("/healthz");
+  const health = await getJson("healthz");
   const after = Date.now();
   clocks.push({ roundTripMs: after - before, aheadMs: Date.parse(health.now) - (before + after) / 2 });
   if (clocks.length > KEPT_CLOCKS) clocks.shift();

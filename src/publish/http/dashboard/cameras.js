@@ -1,20 +1,22 @@
 // The cameras: their states, and for admins their settings.
 
-import { byId, make, refill, tag } from "/assets/dom.js";
-import { settingsOf } from "/assets/settings.js";
+import { byId, find, itemsOf, make, refill, tag } from "./dom.js";
+import { settingsOf } from "./settings.js";
+
+/** @import { Camera } from "./types.js" */
 
 /**
  * Cameras, their states and last errors.
- * @param {object[]} cameras as GET /cameras gives them
+ * @param {Camera[]} cameras as GET /cameras gives them
  * @param {"read"|"admin"} role what the person may do
  */
 export function showCameras(cameras, role) {
   const list = byId("cameras");
-  for (const item of [...list.children]) {
+  for (const item of itemsOf(list)) {
     if (!cameras.some(({ name }) => name === item.dataset.camera)) item.remove();
   }
   for (const camera of cameras) {
-    let item = [...list.children].find(({ dataset }) => dataset.camera === camera.name);
+    let item = itemsOf(list).find(({ dataset }) => dataset.camera === camera.name);
     if (!item) {
       item = make("li");
       item.dataset.camera = camera.name;
@@ -22,10 +24,11 @@ export function showCameras(cameras, role) {
       list.append(item);
     }
     if (role === "admin" && !item.querySelector(".settings")) item.append(settingsOf(camera.name));
-    refill(item.firstChild, [camera.state, camera.source, camera.restarts, camera.last_error, camera.fps.toFixed(1)], () => state(camera));
+    refill(find(item, ".state"), [camera.state, camera.source, camera.restarts, camera.last_error, camera.fps.toFixed(1)], () => state(camera));
   }
 }
 
+/** @param {Camera} camera */
 function state(camera) {
   const rate = camera.state === "running" ? ` · ${camera.fps.toFixed(1)} frames/s` : "";
   const restarts = camera.restarts ? `, ${camera.restarts} restart${camera.restarts > 1 ? "s" : ""}` : "";

@@ -1,12 +1,14 @@
 // Live pictures as JPEG files over a WebSocket: what every browser can show.
 
-import { Link } from "/assets/api.js";
+import { Link } from "./api.js";
+
+/** @import { Stream, StreamEvents } from "./player.js" */
 
 const HEADER_BYTES = 16;
 
-/** A stream of JPEG pictures, which reconnects until it is closed. @implements {Stream} see player.js */
+/** A stream of JPEG pictures, which reconnects until it is closed. @implements {Stream} */
 export class JpegStream {
-  /** @param {string} camera its path @param {StreamEvents} to see player.js */
+  /** @param {string} camera its path @param {StreamEvents} to */
   constructor(camera, to) {
     this.link = new Link(`${camera}/live`, { state: to.state, message: (data) => receive(data, to) });
   }
@@ -16,7 +18,9 @@ export class JpegStream {
   }
 }
 
+/** @param {import("./api.js").Data} data @param {StreamEvents} to */
 function receive(data, to) {
+  if (typeof data === "string") return;
   to.received(data.byteLength);
   if (data.byteLength <= HEADER_BYTES) return;
   const header = new DataView(data);

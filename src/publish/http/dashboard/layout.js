@@ -1,10 +1,10 @@
-// How many pictures stand side by side.
+// How many pictures are shown side by side.
 
-import { byId } from "/assets/dom.js";
+import { byId } from "./dom.js";
 
-/** A narrower picture shows nothing. */
+/** Pictures are not made narrower than this. */
 const NARROWEST_PX = 290;
-/** Height of what stands below a picture. */
+/** Height of the line below a picture. */
 const FOOT_PX = 44;
 
 /**
@@ -13,12 +13,12 @@ const FOOT_PX = 44;
  * @param {{width: number, height: number}} room in CSS pixels
  */
 export function columnsFor(count, { width, height }) {
-  const most = Math.max(1, Math.min(count, Math.floor(width / NARROWEST_PX)));
-  for (let columns = 1; columns < most; columns++) {
+  const maxColumns = Math.max(1, Math.min(count, Math.floor(width / NARROWEST_PX)));
+  for (let columns = 1; columns < maxColumns; columns++) {
     const rowHeight = ((width / columns) * 9) / 16 + FOOT_PX;
     if (Math.ceil(count / columns) * rowHeight <= height) return columns;
   }
-  return most;
+  return maxColumns;
 }
 
 /** Keeps the columns right while the window's size and the number of pictures change. */
@@ -26,7 +26,8 @@ export function keepColumns() {
   const tiles = byId("tiles");
   const set = () => {
     const height = innerHeight - tiles.getBoundingClientRect().top - scrollY;
-    tiles.style.setProperty("--columns", columnsFor(tiles.children.length, { width: tiles.clientWidth, height }));
+    const columns = columnsFor(tiles.children.length, { width: tiles.clientWidth, height });
+    tiles.style.setProperty("--columns", String(columns));
   };
   new ResizeObserver(set).observe(tiles);
   new MutationObserver(set).observe(tiles, { childList: true });

@@ -1,42 +1,68 @@
-// The page: which cameras there are, what is shown of them, and how the daemon does.
+// The page: the cameras, what is shown of them, and the state of the daemon.
 
-import { clockOffset, getJson, Link } from "/assets/api.js";
-import { showCameras } from "/assets/cameras.js";
-import { drawCharts } from "/assets/charts.js";
-import { showClasses } from "/assets/classes.js";
-import { colourOf } from "/assets/colours.js";
-import { byId, setText } from "/assets/dom.js";
-import { History } from "/assets/history.js";
-import { keepColumns } from "/assets/layout.js";
-import { followLog } from "/assets/log.js";
-import { showMachine } from "/assets/machine.js";
-import { showModel, troubleOf } from "/assets/model.js";
-import { Tile } from "/assets/tile.js";
-import { takePictures } from "/assets/try.js";
+import { clockOffset, getJson, Link } from "./api.js";
+import { showCameras } from "./cameras.js";
+import { drawCharts } from "./charts.js";
+import { showClasses } from "./classes.js";
+import { colourOf } from "./colours.js";
+import { byId, itemsOf, setText } from "./dom.js";
+import { History } from "./history.js";
+import { keepColumns } from "./layout.js";
+import { followLog } from "./log.js";
+import { showMachine } from "./machine.js";
+import { showModel, troubleOf } from "./model.js";
+import { Tile } from "./tile.js";
+import { takePictures } from "./try.js";
+
+/** @import { InView } from "./classes.js" */
+/** @import { Trouble } from "./model.js" */
+/** @import { VideoRequest } from "./player.js" */
+/** @import { Page } from "./tile.js" */
+/** @import { Answers, Camera, LinkState, StreamMessage } from "./types.js" */
 
 const SLOW_MS = 5000;
 const QUICK_MS = 1000;
 
+const LAYOUTS = /** @type {const} */ (["grid", "one", "wall"]);
+const THEMES = /** @type {const} */ (["system", "dark", "light"]);
+/** @type {VideoRequest[]} */
+const VIDEOS = ["automatic", "h264", "jpeg"];
+/** @typedef {typeof LAYOUTS[number]} Layout */
+/** @typedef {typeof THEMES[number]} Theme */
+
+/**
+ * The one of `allowed` that `text` is; the first one if it is none of them.
+ * @template {string} T
+ * @param {readonly T[]} allowed
+ * @param {string|null|undefined} text
+ */
+const oneOf = (allowed, text) => allowed.find((value) => value === text) ?? allowed[0];
+
 /** What the person chose; kept in this browser. */
 const choice = {
+  /** @type {Set<string>} */
   hidden: new Set(JSON.parse(localStorage.getItem("sightd.hidden") ?? "[]")),
   score: Number(localStorage.getItem("sightd.score") ?? 0),
-  theme: localStorage.getItem("sightd.theme") ?? "system",
-  layout: localStorage.getItem("sightd.layout") ?? "grid",
+  theme: oneOf(THEMES, localStorage.getItem("sightd.theme")),
+  layout: oneOf(LAYOUTS, localStorage.getItem("sightd.layout")),
   large: localStorage.getItem("sightd.large"),
-  video: localStorage.getItem("sightd.video") ?? "automatic",
+  video: oneOf(VIDEOS, localStorage.getItem("sightd.video")),
 };
+/** By camera. @type {Map<string, Tile>} */
 const tiles = new Map();
+/** Of all classes that were detected since the page was opened. @type {Set<string>} */
 const labels = new Set();
 const history = new History();
+/** @type {LinkState} */
 let linkState = "connecting";
 let lost = 0;
+/** When the latest scene was received. @type {Date|null} */
 let heardAt = null;
+/** @type {Answers["session"]["role"]} */
 let role = "read";
 
-/** What tiles know of the page. */
+/** @type {Page} */
 const page = {
-  /** How far the daemon's clock is ahead of this browser's, in milliseconds. */
   aheadMs: 0,
   get video() {
     return choice.video;
@@ -51,8 +77,10 @@ const page = {
 
 // Scenes
 
-const scenes = new Link("/ws", {
+const scenes = new Link("ws", {
   message(data) {
+    if (typeof data !== "string") return;
+    /** @type {StreamMessage} */
     const message = JSON.parse(data);
     if (message.type === "lost") lost += message.count;
     if (message.type !== "scene") return;
@@ -67,7 +95,8 @@ const scenes = new Link("/ws", {
   state(state) {
     const back = state === "live" && linkState === "lost";
     linkState = state;
-    if (back) for (const tile of tiles.values()) tile.restart(); // the daemon may be another one, which counts anew
+    // The daemon may be a new process, which counts from the start again.
+    if (back) for (const tile of tiles.values()) tile.restart();
     if (state === "live") refreshState();
     refreshLink();
   },
@@ -79,30 +108,31 @@ function refreshLink() {
   setText(pill, { live: "Live", connecting: "Connecting", lost: "Reconnecting" }[linkState]);
   document.body.toggleAttribute("data-stale", linkState === "lost");
   if (linkState !== "lost") return;
-  const since = heardAt ? ` What you see is from ${heardAt.toLocaleTimeString()}.` : "";
-  showNotice({ text: `The connection to the daemon is lost; trying again by itself.${since}`, kind: "bad", progress: null });
+  const since = heardAt ? ` The data shown is from ${heardAt.toLocaleTimeString()}.` : "";
+  showNotice({ text: `The connection to the daemon is lost; reconnecting automatically.${since}`, kind: "bad", progress: null });
 }
 
-/** The line below the top bar; hidden without trouble. */
+/** The line below the top bar; hidden if there is nothing to report. @param {Trouble|null} trouble */
 function showNotice(trouble) {
   const notice = byId("notice");
   notice.hidden = !trouble;
   if (!trouble) return;
   notice.dataset.kind = trouble.kind;
   setText(byId("notice-text"), trouble.text);
-  const bar = byId("notice-progress");
+  const bar = byId("notice-progress", HTMLProgressElement);
   bar.hidden = trouble.progress === null;
   if (trouble.progress !== null) bar.value = trouble.progress;
 }
 
 // Cameras, engine, machine
 
+/** @type {number|undefined} */
 let stateTimer;
 async function refreshState() {
   clearTimeout(stateTimer);
   let next = SLOW_MS;
   try {
-    const [{ cameras }, model, system] = await Promise.all(["/cameras", "/model", "/system"].map(getJson));
+    const [{ cameras }, model, system] = await Promise.all([getJson("cameras"), getJson("model"), getJson("system")]);
     placeTiles(cameras);
     showCameras(cameras, role);
     showModel(model);
@@ -118,6 +148,7 @@ async function refreshState() {
   stateTimer = setTimeout(refreshState, next);
 }
 
+/** @param {Camera[]} cameras */
 function placeTiles(cameras) {
   const names = new Set(cameras.map((camera) => camera.name));
   for (const [name, tile] of tiles) {
@@ -142,44 +173,49 @@ function placeTiles(cameras) {
 
 // What the person chooses
 
+/** @param {Layout} layout */
 function setLayout(layout) {
   choice.layout = layout;
-  if (!tiles.has(choice.large)) choice.large = tiles.keys().next().value ?? null;
+  if (choice.large === null || !tiles.has(choice.large)) choice.large = tiles.keys().next().value ?? null;
   localStorage.setItem("sightd.layout", layout);
   if (choice.large) localStorage.setItem("sightd.large", choice.large);
   document.body.dataset.layout = layout;
   document.body.dataset.cameras = tiles.size > 1 ? "several" : "one";
-  for (const button of byId("layout").children) {
+  for (const button of itemsOf(byId("layout"))) {
     button.setAttribute("aria-pressed", String(button.dataset.layout === layout));
   }
   for (const tile of tiles.values()) tile.setLarge(layout === "one" && tile.name === choice.large);
 }
 
+/** @param {string} label */
 function toggleLabel(label) {
   if (!choice.hidden.delete(label)) choice.hidden.add(label);
   localStorage.setItem("sightd.hidden", JSON.stringify([...choice.hidden]));
   repaint();
 }
 
+/** @param {number} score 0..1 */
 function setScore(score) {
   choice.score = score;
   localStorage.setItem("sightd.score", String(score));
-  byId("score").value = score;
+  byId("score", HTMLInputElement).value = String(score);
   setText(byId("score-value"), score.toFixed(2));
   repaint();
 }
 
+/** @param {VideoRequest} video */
 function setVideo(video) {
   choice.video = video;
   localStorage.setItem("sightd.video", video);
   for (const tile of tiles.values()) tile.restart();
 }
 
+/** @param {Theme} theme */
 function setTheme(theme) {
   choice.theme = theme;
   localStorage.setItem("sightd.theme", theme);
   document.documentElement.dataset.theme = theme;
-  const words = { system: "as the system", dark: "dark", light: "light" };
+  const words = { system: "system setting", dark: "dark", light: "light" };
   byId("theme").setAttribute("aria-label", `Colours: ${words[theme]}`);
   byId("theme").title = `Colours: ${words[theme]}`;
   drawCharts(history);
@@ -193,12 +229,13 @@ function repaint() {
 // What is in view
 
 function refreshClasses() {
+  /** @type {Map<string, InView>} */
   const seen = new Map([...labels].map((label) => [label, { count: 0, best: 0 }]));
   for (const tile of tiles.values()) {
-    if (tile.fps() === 0) continue; // what it saw last is no longer in view
+    if (tile.fps() === 0 || !tile.lastScene) continue; // what it saw last is no longer in view
     for (const { label, score } of tile.lastScene.detections) {
       const entry = seen.get(label);
-      if (score < choice.score) continue;
+      if (!entry || score < choice.score) continue;
       entry.count += 1;
       entry.best = Math.max(entry.best, score);
     }
@@ -208,24 +245,29 @@ function refreshClasses() {
 
 function refreshSpeed() {
   const live = [...tiles.values()].filter((tile) => tile.fps() > 0);
+  /** @param {number[]} values */
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
-  const known = live.filter((tile) => tile.latencyMs !== null);
+  const latencies = live.flatMap(({ latencyMs }) => latencyMs ?? []);
+  const inferences = live.flatMap(({ lastScene }) => lastScene?.timings_ms.infer ?? []);
   setText(byId("fps"), live.length ? live.reduce((sum, tile) => sum + tile.fps(), 0).toFixed(1) : "–");
-  setText(byId("latency"), known.length ? `${Math.round(mean(known.map((tile) => tile.latencyMs)))} ms` : "–");
-  setText(byId("infer"), live.length ? `${mean(live.map((tile) => tile.lastScene.timings_ms.infer)).toFixed(1)} ms` : "–");
-  byId("fps").title = lost ? `${lost} scenes were left out because this browser was slow` : "";
+  setText(byId("latency"), latencies.length ? `${Math.round(mean(latencies))} ms` : "–");
+  setText(byId("infer"), inferences.length ? `${mean(inferences).toFixed(1)} ms` : "–");
+  byId("fps").title = lost ? `${lost} scenes were skipped because this browser was too slow` : "";
 }
 
 // Start
 
 byId("theme").addEventListener("click", () => {
-  const order = ["system", "dark", "light"];
-  setTheme(order[(order.indexOf(choice.theme) + 1) % order.length]);
+  setTheme(THEMES[(THEMES.indexOf(choice.theme) + 1) % THEMES.length]);
 });
-byId("score").addEventListener("input", (event) => setScore(Number(event.target.value)));
-byId("video").value = choice.video;
-byId("video").addEventListener("change", (event) => setVideo(event.target.value));
-for (const button of byId("layout").children) button.addEventListener("click", () => setLayout(button.dataset.layout));
+const score = byId("score", HTMLInputElement);
+score.addEventListener("input", () => setScore(Number(score.value)));
+const video = byId("video", HTMLSelectElement);
+video.value = choice.video;
+video.addEventListener("change", () => setVideo(oneOf(VIDEOS, video.value)));
+for (const button of itemsOf(byId("layout"))) {
+  button.addEventListener("click", () => setLayout(oneOf(LAYOUTS, button.dataset.layout)));
+}
 document.addEventListener("visibilitychange", () => {
   for (const tile of tiles.values()) document.hidden ? tile.stop() : tile.start();
 });
@@ -234,12 +276,12 @@ setScore(choice.score);
 keepColumns();
 refreshState();
 takePictures();
-getJson("/session").then((session) => {
+getJson("session").then((session) => {
   role = session.role;
   byId("logout").hidden = !session.logged_in;
   if (role === "admin") followLog();
 }, () => {});
-getJson("/version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
+getJson("version").then(({ name, version }) => setText(byId("version"), `${name} ${version}`), () => {});
 setInterval(() => {
   for (const tile of tiles.values()) tile.refresh();
   refreshClasses();

@@ -1,4 +1,7 @@
-// Brings each picture together with the scene of its own frame.
+// Matches each picture with the scene of the same frame.
+
+/** @import { Picture } from "./player.js" */
+/** @import { Scene } from "./types.js" */
 
 /** Without a scene for this long, pictures are shown without boxes. */
 const SCENELESS_MS = 1500;
@@ -11,20 +14,23 @@ const KEPT_PICTURES = 60;
  * shown. Where no scenes come at all, pictures are shown without.
  */
 export class Matcher {
-  /** @param {(picture: Picture, scene: object|null) => void} show for `Picture` see player.js */
+  /** @param {(picture: Picture, scene: Scene|null) => void} show */
   constructor(show, now = () => performance.now()) {
     this.show = show;
     this.now = now;
+    /** By number. @type {Map<number, Picture>} */
     this.pictures = new Map();
-    this.reset();
+    /** By number. @type {Map<number, Scene>} */
+    this.scenes = new Map();
+    this.latestScene = this.shown = -1;
+    this.lastSceneAt = now();
   }
 
-  /** Forgets everything: the daemon was restarted and counts anew. */
+  /** Forgets everything: the daemon was restarted and counts from the start again. */
   reset() {
     for (const seq of this.pictures.keys()) this.drop(seq);
-    this.scenes = new Map();
-    this.latestScene = -1;
-    this.shown = -1;
+    this.scenes.clear();
+    this.latestScene = this.shown = -1;
     this.lastSceneAt = this.now();
   }
 
@@ -33,6 +39,7 @@ export class Matcher {
     return this.now() - this.lastSceneAt < SCENELESS_MS;
   }
 
+  /** @param {Scene} scene */
   scene(scene) {
     this.lastSceneAt = this.now();
     this.latestScene = scene.seq;
@@ -46,6 +53,7 @@ export class Matcher {
     for (const seq of surplus(this.scenes, KEPT_SCENES)) this.scenes.delete(seq);
   }
 
+  /** @param {Picture} picture */
   picture(picture) {
     const scene = this.scenes.get(picture.seq);
     if (scene) return this.pair(picture, scene);
@@ -55,6 +63,7 @@ export class Matcher {
     for (const seq of surplus(this.pictures, KEPT_PICTURES)) this.drop(seq);
   }
 
+  /** @param {Picture} picture @param {Scene|null} scene */
   pair(picture, scene) {
     this.scenes.delete(picture.seq);
     if (picture.seq <= this.shown) return picture.close();
@@ -62,14 +71,14 @@ export class Matcher {
     this.show(picture, scene);
   }
 
-  /** Gives up a picture that is held. */
+  /** Drops a waiting picture. @param {number} seq */
   drop(seq) {
-    this.pictures.get(seq).close();
+    this.pictures.get(seq)?.close();
     this.pictures.delete(seq);
   }
 }
 
-/** The keys of the oldest entries beyond the newest `most`. */
-function surplus(map, most) {
-  return map.size > most ? [...map.keys()].slice(0, map.size - most) : [];
+/** The keys of the oldest entries beyond the newest `limit`. @param {Map<number, unknown>} map @param {number} limit */
+function surplus(map, limit) {
+  return map.size > limit ? [...map.keys()].slice(0, map.size - limit) : [];
 }

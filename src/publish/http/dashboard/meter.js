@@ -1,15 +1,16 @@
-// How much of something there is per second, over the last seconds.
+// A rate per second, over the last seconds.
 
 const SPAN_MS = 5000;
-/** Without anything new for this long, there is none. */
+/** Without a new amount for this long, the rate is 0. */
 const SILENT_MS = 3000;
 
 export class Meter {
   constructor() {
+    /** Oldest first. @type {{at: number, amount: number}[]} */
     this.entries = [];
   }
 
-  /** Takes in `amount`, which came just now. */
+  /** Takes in `amount`, which came just now. @param {number} amount */
   add(amount) {
     const now = performance.now();
     this.entries.push({ at: now, amount });

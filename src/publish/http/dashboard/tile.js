@@ -1,10 +1,22 @@
 // One camera's live picture with its boxes.
 
-import { byId, setText } from "/assets/dom.js";
-import { drawOver, inWords } from "/assets/draw.js";
-import { Matcher } from "/assets/match.js";
-import { Meter } from "/assets/meter.js";
-import { Player } from "/assets/player.js";
+import { byId, contextOf, find, setText } from "./dom.js";
+import { drawOver, inWords } from "./draw.js";
+import { Matcher } from "./match.js";
+import { Meter } from "./meter.js";
+import { Player } from "./player.js";
+
+/** @import { Picture, VideoRequest } from "./player.js" */
+/** @import { Camera, CameraState, Detection, LinkState, Scene } from "./types.js" */
+
+/**
+ * What tiles know of the page.
+ * @typedef {object} Page
+ * @property {(detection: Detection) => boolean} wanted
+ * @property {(tile: Tile) => void} chosen
+ * @property {number} aheadMs how far the daemon's clock is ahead of this browser's, in milliseconds
+ * @property {VideoRequest} video the kind of video that the person chose
+ */
 
 /** Without a new picture for this long, the picture is old. */
 const STALE_MS = 3000;
@@ -12,19 +24,26 @@ const STALE_MS = 3000;
 export class Tile {
   /**
    * @param {string} name the camera's
-   * @param {{wanted: (detection: object) => boolean, chosen: (tile: Tile) => void, aheadMs: number, video: VideoRequest}} page
-   *   `video`: what the person wants to be played, see player.js
+   * @param {Page} page
    */
   constructor(name, page) {
     this.name = name;
     this.page = page;
-    /** As GET /cameras gives it. */
+    /** As GET /cameras gives it. @type {Camera|null} */
     this.status = null;
+    /** Of the drawn picture. @type {Scene|null} */
     this.scene = null;
-    /** How old pictures are when they are drawn: a moving mean. */
+    /** The latest one, drawn or not. @type {Scene|null} */
+    this.lastScene = null;
+    /** How old pictures are when they are drawn: a moving mean. @type {number|null} */
     this.latencyMs = null;
     this.drawnAt = performance.now();
+    /** @type {ImageBitmap|null} */
     this.bitmap = null;
+    /** @type {LinkState} */
+    this.linkState = "connecting";
+    this.playing = false;
+    this.description = "";
     this.scenes = new Meter();
     this.turns = 0;
     this.paintedTurn = 0;
@@ -36,25 +55,24 @@ export class Tile {
         if (state === "live") this.matcher.reset();
       },
     });
+    const content = byId("tile", HTMLTemplateElement).content.cloneNode(true);
+    this.element = find(/** @type {DocumentFragment} */ (content), ".tile");
+    this.canvas = find(this.element, "canvas", HTMLCanvasElement);
+    this.overlay = find(this.element, ".overlay");
+    this.numbers = find(this.element, ".numbers");
+    this.button = find(this.element, ".enlarge", HTMLButtonElement);
     this.build();
     this.resizer = new ResizeObserver(() => this.paint());
     this.resizer.observe(this.canvas);
   }
 
   build() {
-    const element = byId("tile").content.cloneNode(true).firstElementChild;
-    const part = (selector) => element.querySelector(selector);
-    element.dataset.camera = this.name;
-    this.element = element;
-    this.canvas = part("canvas");
-    this.overlay = part(".overlay");
-    this.numbers = part(".numbers");
-    this.button = part(".enlarge");
-    part("h2").textContent = this.name;
+    this.element.dataset.camera = this.name;
+    find(this.element, "h2").textContent = this.name;
     this.button.addEventListener("click", () => this.page.chosen(this));
     this.canvas.addEventListener("click", () => this.page.chosen(this));
-    const link = part(".snapshot");
-    link.href = `/cameras/${encodeURIComponent(this.name)}/snapshot.jpg`;
+    const link = find(this.element, ".snapshot", HTMLAnchorElement);
+    link.href = `cameras/${encodeURIComponent(this.name)}/snapshot.jpg`;
     link.download = `${this.name}.jpg`;
     link.title = "Download a snapshot";
     link.setAttribute("aria-label", `Download a snapshot of ${this.name}`);
@@ -69,31 +87,31 @@ export class Tile {
     this.button.setAttribute("aria-label", large ? "Back to the grid" : `Enlarge ${this.name}`);
   }
 
-  /** What the daemon says of the camera. @param {object} status as GET /cameras gives it */
+  /** Takes over the camera's state. @param {Camera} status as GET /cameras gives it */
   update(status) {
     const before = this.status;
     this.status = status;
     const back = status.state === "running" && before?.state !== "running";
-    // H.264 that failed has its chance again when the camera comes back.
+    // H.264 that failed is tried again when the camera is back.
     if ((back && this.player.failure) || status.video?.codec !== before?.video?.codec) this.restart();
   }
 
-  /** Begins to watch. */
+  /** Starts playing. */
   start() {
-    this.watching = true;
+    this.playing = true;
     this.restart();
   }
 
-  /** Begins anew, with what is wanted and offered now. */
+  /** Starts playing again, with the current choice and offer. */
   restart() {
-    if (!this.watching) return;
+    if (!this.playing) return;
     this.latencyMs = null;
     this.player.start(this.status?.video, this.page.video);
   }
 
-  /** Stops watching, so that the daemon need not encode pictures. */
+  /** Stops playing, so that the daemon need not encode pictures. */
   stop() {
-    this.watching = false;
+    this.playing = false;
     this.player.stop();
     this.matcher.reset();
   }
@@ -104,7 +122,7 @@ export class Tile {
     this.element.remove();
   }
 
-  /** A scene of this camera. */
+  /** A scene of this camera. @param {Scene} scene */
   addScene(scene) {
     this.scenes.add(1);
     this.lastScene = scene;
@@ -116,6 +134,7 @@ export class Tile {
     return this.scenes.perSecond();
   }
 
+  /** @param {Picture} picture @param {Scene|null} scene */
   async show(picture, scene) {
     const turn = ++this.turns;
     const bitmap = await picture.open();
@@ -142,16 +161,18 @@ export class Tile {
       this.canvas.width = width;
       this.canvas.height = height;
     }
-    const context = this.canvas.getContext("2d");
+    const context = contextOf(this.canvas);
     context.drawImage(this.bitmap, 0, 0, width, height);
     const wanted = this.scene ? this.scene.detections.filter((d) => this.page.wanted(d)) : [];
     drawOver(context, wanted, ratio);
     this.describe(inWords(wanted) || "nothing in view");
   }
 
-  /** For those who do not see the picture. */
+  /** Describes the picture for screen readers. @param {string} text */
   describe(text) {
-    if (this.description !== text) this.canvas.setAttribute("aria-label", `${this.name}: ${(this.description = text)}`);
+    if (this.description === text) return;
+    this.description = text;
+    this.canvas.setAttribute("aria-label", `${this.name}: ${text}`);
   }
 
   /** Brings status-indicator, overlay and numbers up to date. */
@@ -160,8 +181,8 @@ export class Tile {
     const stale = age > STALE_MS;
     const [title, detail] = this.trouble(this.status?.state ?? "starting", stale, age);
     this.overlay.hidden = !title;
-    setText(this.overlay.querySelector("strong"), title ?? "");
-    setText(this.overlay.querySelector("span"), detail ?? "");
+    setText(find(this.overlay, "strong"), title ?? "");
+    setText(find(this.overlay, "span"), detail ?? "");
     if (title) this.describe(title);
     const plain = !this.scene;
     const off = this.status?.state === "disabled";
@@ -183,15 +204,22 @@ export class Tile {
       .join(" · ");
   }
 
+  /**
+   * What is wrong: a title and a detail; nothing if all is well.
+   * @param {CameraState} state
+   * @param {boolean} stale
+   * @param {number} age of the picture, in milliseconds
+   * @returns {string[]}
+   */
   trouble(state, stale, age) {
     const reason = this.status?.last_error ?? "";
-    if (this.linkState === "lost") return ["Connection lost", "Trying again by itself."];
+    if (this.linkState === "lost") return ["Connection lost", "Reconnecting automatically."];
     const { kind, failure } = this.player;
-    if (this.watching && !kind) return ["No H.264 video", `${failure}. "Automatic" shows JPEG pictures instead.`];
+    if (this.playing && !kind) return ["No H.264 video", `${failure}. "Automatic" shows JPEG pictures instead.`];
     if (state === "disabled") return ["Switched off", ""];
     if (state === "failed") return ["Failed", reason];
-    if (state === "ended") return ["Played to its end", ""];
-    if (["retrying", "stalled", "stuck"].includes(state)) return ["Camera lost, trying again", reason];
+    if (state === "ended") return ["The video has ended", ""];
+    if (["retrying", "stalled", "stuck"].includes(state)) return ["Camera lost, reconnecting", reason];
     if (!this.bitmap) return ["Waiting for the first picture", state === "starting" ? reason : ""];
     if (stale) return ["No new picture", `The last one is ${Math.round(age / 1000)} s old. ${reason}`];
     return [];
