@@ -1,13 +1,15 @@
 //! `sightd detect`: detections in single pictures.
 
+mod args;
 mod inputs;
 mod output;
 
+pub use args::DetectArgs;
+
 use anyhow::{Context, bail};
-use clap::Args;
 use detector::{
     Detector,
-    decode::{self, Fraction, Thresholds},
+    decode::{self, Thresholds},
     infer::{self, Runtime},
     manifest::Model,
     photo::{self, Orientation},
@@ -15,31 +17,7 @@ use detector::{
 use indicatif::{ProgressBar, ProgressStyle};
 use inputs::Input;
 use output::{Output, PictureDetections};
-use std::{io::Write, path::PathBuf};
-
-/// `sightd detect`
-#[derive(Clone, Debug, Args)]
-pub struct DetectArgs {
-    /// Pictures (JPEG, PNG, WebP, BMP; of a GIF the first frame), folders of them, patterns such as '*.jpg', or - for
-    /// standard input
-    #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<PathBuf>,
-    /// Print JSON: a line for each picture
-    #[arg(long, conflicts_with = "csv")]
-    pub json: bool,
-    /// Print CSV: a line for each detection, boxes in pixels
-    #[arg(long)]
-    pub csv: bool,
-    /// Write the pictures to this folder, with the detections drawn into them
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Name of a model, or path of an ONNX file
-    #[arg(long, alias = "network", value_name = "NAME")]
-    pub model: Option<String>,
-    /// The score a detection must exceed, 0 to 1
-    #[arg(long, value_name = "SCORE")]
-    pub score: Option<Fraction>,
-}
+use std::io::Write;
 
 /// Detects in each picture and writes the results to `out`. `model` is the one that `args` and configuration lead to;
 /// `detection` says what counts, where `args` do not.

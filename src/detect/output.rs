@@ -1,6 +1,6 @@
 //! Detections as a table, as JSON or CSV, and drawn.
 
-use super::{DetectArgs, inputs::Input};
+use super::{args::DetectArgs, inputs::Input};
 use crate::{draw, publish::wire::DetectionDto};
 use anyhow::{Context, bail};
 use detector::{detection::Detection, geometry::Size, status::EngineInfo};

@@ -1,6 +1,7 @@
 //! `sightd setup-runtime` on the real archives that set-up fetched, and on what people name by mistake.
 
 use crate::support::part;
+use detector::files::sha256_of;
 use std::{
     fs::{self, File},
     io::{Read, Write},
@@ -9,7 +10,6 @@ use std::{
     process::{Command, Output},
 };
 use tempfile::TempDir;
-use workshop::sha256_of;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 /// The folder that is set up, in a folder of its own.

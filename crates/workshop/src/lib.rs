@@ -17,4 +17,4 @@ pub mod onnx;
 mod wire;
 
 pub use find::{FindError, find};
-pub use load::{LoadError, load, sha256_of};
+pub use load::{LoadError, load};

@@ -2,10 +2,13 @@
 
 use super::onnx::{self, MANIFEST_KEY};
 use bytes::Bytes;
-use detector::manifest::{Manifest, Model};
+use detector::{
+    files::sha256_of,
+    manifest::{Manifest, Model},
+};
 use fs_err as fs;
-use sha2::{Digest, Sha256};
-use std::io::{self, Read};
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a model cannot be used.
@@ -88,24 +91,6 @@ pub fn load(path: &Path) -> Result<Model, LoadError> {
 /// Where the manifest of the model at `onnx` stands.
 pub(crate) fn manifest_path(onnx: &Path) -> PathBuf {
     onnx.with_extension("toml")
-}
-
-/// A file's SHA-256 in lower-case hex.
-///
-/// # Errors
-/// When it cannot be read; the error names the file.
-pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex::encode(hasher.finalize())),
-            Ok(n) => hasher.update(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
 }
 
 fn parse(text: &str, path: &Path) -> Result<Manifest, LoadError> {

@@ -1,6 +1,9 @@
 //! The machine itself: what it is, how it is set, how it feels.
 
-use super::{Facts, Finding, ProviderFact};
+use super::{
+    facts::{Facts, ProviderFact},
+    report::Finding,
+};
 use crate::{
     board::{BoardNote, PowerMode},
     ops::telemetry::MIN_VOLTS,

@@ -1,6 +1,6 @@
 //! The support bundle: one text file to read through and send to whoever helps, without secrets.
 
-use super::{Facts, Report};
+use super::{facts::Facts, report::Report};
 use crate::ops::redact::without_secrets;
 
 /// The bundle: the findings, the machine's reading, and `texts` (a title and a text each) with secrets removed.

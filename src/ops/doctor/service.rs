@@ -1,6 +1,9 @@
 //! The daemon as a service: its configuration, cameras, groups, clock and address.
 
-use super::{Connection, Facts, Finding, ListenerFact};
+use super::{
+    facts::{Connection, Facts, ListenerFact},
+    report::Finding,
+};
 
 pub(super) fn config(facts: &Facts) -> Vec<Finding> {
     match &facts.config {

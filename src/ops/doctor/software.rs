@@ -1,6 +1,9 @@
 //! Libraries: ONNX Runtime, NVIDIA's, GStreamer's.
 
-use super::{ElementFact, Facts, Finding, ProviderFact};
+use super::{
+    facts::{ElementFact, Facts, ProviderFact},
+    report::Finding,
+};
 use detector::infer;
 
 /// What ONNX Runtime with CUDA and TensorRT needs on JetPack 4.6: one of the places, and the package that brings it.

@@ -1,6 +1,6 @@
 //! The disk, which on a Jetson Nano is an SD card.
 
-use super::{Facts, Finding};
+use super::{facts::Facts, report::Finding};
 use detector::infer::cache::SHORT_NAME;
 
 /// Below this much room on the disk recordings and engines are at risk.

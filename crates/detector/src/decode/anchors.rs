@@ -4,7 +4,7 @@
 //! `s` and ratio `r` is `s * sqrt(r)` wide and `s / sqrt(r)` high; its centre is the middle of its cell. They are
 //! numbered layer by layer, row by row, cell by cell.
 
-use super::DecodeError;
+use super::outputs::DecodeError;
 use crate::manifest::{Anchors, Interpolated};
 
 /// A box the network's offsets refer to: centre and size, in units of the frame.

@@ -1,6 +1,10 @@
 //! Networks that decode their boxes themselves (pytorch-ssd): corners and scores for every prior.
 
-use super::{Candidate, DecodeError, Overlaps, Thresholds, nms::Suppressor, tensor};
+use super::{
+    nms::Suppressor,
+    outputs::{Candidate, DecodeError, tensor},
+    thresholds::{Overlaps, Thresholds},
+};
 use crate::{geometry::Rect, tensor::RawOutputs};
 
 /// Values of one box: left, top, right, bottom.

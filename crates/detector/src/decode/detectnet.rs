@@ -4,7 +4,10 @@
 //! input. Cells are taken class by class and row by row; a box is merged into the first earlier one of its class that
 //! it touches, and the first cell's coverage stays the score (jetson-inference, `detectNet::clusterDetections`).
 
-use super::{Candidate, DecodeError, Thresholds, tensor};
+use super::{
+    outputs::{Candidate, DecodeError, tensor},
+    thresholds::Thresholds,
+};
 use crate::{
     geometry::{Rect, Size},
     tensor::RawOutputs,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::manifest::{Channels, Input};
+use crate::{geometry::Rect, tensor::RawTensor};
 use proptest::prelude::*;
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! Merging of boxes, as jetson-inference's detectNet does it instead of suppression.
 
-use super::Candidate;
+use super::outputs::Candidate;
 
 /// The share of the larger box that both must cover (jetson-inference's default clustering threshold).
 const SHARE: f32 = 0.75;

@@ -1,6 +1,9 @@
 //! Networks with TensorFlow's post-processing inside: detections as such, best first.
 
-use super::{Candidate, DecodeError, Thresholds, tensor};
+use super::{
+    outputs::{Candidate, DecodeError, tensor},
+    thresholds::Thresholds,
+};
 use crate::{geometry::Rect, tensor::RawOutputs};
 
 /// Values of one box: top, left, bottom, right.

@@ -3,10 +3,10 @@
 //! A box of offsets `t`, anchor `a` and scales `s`: centre `t / s * a.size + a.centre`, size `exp(t / s) * a.size`.
 
 use super::{
-    Candidate, DecodeError, Thresholds,
     anchors::{self, Anchor},
     nms::Suppressor,
-    sigmoid, tensor,
+    outputs::{Candidate, DecodeError, sigmoid, tensor},
+    thresholds::Thresholds,
 };
 use crate::{
     geometry::Rect,

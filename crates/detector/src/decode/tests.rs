@@ -1,6 +1,10 @@
 //! The decoder against a slow, plain one.
 
-use super::*;
+use super::{
+    outputs::{logit, sigmoid},
+    *,
+};
+use crate::tensor::RawTensor;
 use crate::{
     geometry::Rect,
     manifest::{Activation, Anchors, Channels, Input, Interpolated},

@@ -1,6 +1,6 @@
 //! Which detections count: the configuration by class name, and its resolved form by class id.
 
-use super::logit;
+use super::outputs::logit;
 use crate::{fraction::Fraction, suggest};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, num::NonZeroU16};

@@ -4,7 +4,7 @@
 //! would build again, for ever. So each build is noted on the disk before it begins and the note removed when it ends,
 //! well or with an error. What is left counts the builds in which the process died.
 
-use super::cache::Key;
+use super::key::Key;
 use crate::files;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -32,11 +32,11 @@ pub(super) struct Note {
 static CURRENT: Mutex<Option<(PathBuf, Note)>> = Mutex::new(None);
 
 /// A build that is noted. Dropping it removes the note: the process has survived.
-pub(super) struct Attempt {
+pub(super) struct NotedBuild {
     folder: PathBuf,
 }
 
-impl Attempt {
+impl NotedBuild {
     /// Notes in `folder` that one more build of `key` begins.
     pub fn begin(folder: &Path, key: &Key) -> io::Result<Self> {
         let before = unfinished(folder);
@@ -47,7 +47,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for NotedBuild {
     fn drop(&mut self) {
         *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Err(error) = files::remove(&self.folder.join(NOTE)) {

@@ -17,7 +17,9 @@
 //!          load a session ──the engine is to blame──▶ remove, build once ─────┘
 //! ```
 
-use super::attempts::{self, Attempt, MAX_UNFINISHED};
+pub use super::key::Key;
+
+use super::attempts::{self, MAX_UNFINISHED, NotedBuild};
 use crate::files;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -60,34 +62,6 @@ pub trait Compiler {
 
     /// Whether an engine that lies in the folder is to blame.
     fn blames_engine(&self, error: &Self::Error) -> bool;
-}
-
-/// All that an engine depends on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
-    /// SHA-256 of the ONNX file.
-    pub model_sha256: String,
-    /// TensorRT's version.
-    pub tensorrt: String,
-    /// ONNX Runtime's version.
-    pub runtime: String,
-    /// `fp16` or `fp32`, and whatever else was asked of the provider.
-    pub options: String,
-    /// The board or GPU.
-    pub board: String,
-}
-
-impl Key {
-    /// The folder's name: SHA-256 of all parts, each with its length so that none can run into the next.
-    pub fn folder(&self) -> String {
-        let Self { model_sha256, tensorrt, runtime, options, board } = self;
-        let mut hash = Sha256::new();
-        for part in [model_sha256, tensorrt, runtime, options, board] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        hex::encode(hash.finalize())
-    }
 }
 
 /// What the marker holds.
@@ -265,7 +239,7 @@ impl Cache {
     }
 
     /// Makes a folder that holds no more than the note of an attempt, where there is room for an engine.
-    fn clear(&self, folder: &Path, key: &Key) -> io::Result<Attempt> {
+    fn clear(&self, folder: &Path, key: &Key) -> io::Result<NotedBuild> {
         fs::create_dir_all(folder)?;
         files::sync_folder(&self.root)?;
         // Without its marker, which goes first, the folder is not whole, whatever else is left in it.
@@ -286,7 +260,7 @@ impl Cache {
             let words = format!("{} MiB are free, {} are needed", free >> 20, ROOM >> 20);
             return Err(io::Error::new(io::ErrorKind::StorageFull, words));
         }
-        Attempt::begin(folder, key)
+        NotedBuild::begin(folder, key)
     }
 
     /// Removes all but the newest folders; `current` always stays.

@@ -13,7 +13,7 @@
 //! A driver that hangs cannot be helped from within the process: it has to be restarted. One thread watches all
 //! engines; beginning and ending a piece of work costs an engine two atomic stores.
 
-use super::InferError;
+use super::error::{InferError, Stuck, Work};
 use ort::session::RunOptions;
 use std::{
     fmt, io,
@@ -30,38 +30,6 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a run may take to come back after it was told to terminate.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Work that did not come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stuck {
-    /// What hangs.
-    pub work: Work,
-    /// How long it was allowed to take.
-    pub limit: Duration,
-}
-
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, key) = match self.work {
-            Work::Build => ("making the session", "runtime.build_deadline"),
-            Work::Run => ("a run of the network", "runtime.deadline"),
-        };
-        write!(
-            f,
-            "{what} takes longer than {key} = {:#}",
-            jiff::SignedDuration::try_from(self.limit).unwrap_or_default()
-        )
-    }
-}
-
-/// What is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Making a session, with TensorRT: building its engine; and its first run.
-    Build,
-    /// One run.
-    Run,
-}
 
 /// Watches engines; cloning gives another handle. Its thread ends with the last handle.
 #[derive(Clone)]

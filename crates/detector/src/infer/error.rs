@@ -1,7 +1,7 @@
 //! Why inference is not available.
 
-use super::{OptionError, Provider, Stuck, runtime::LoadAttempt};
-use std::path::PathBuf;
+use super::{OptionError, Provider, runtime::LoadAttempt};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// Why inference is not available, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -135,4 +135,36 @@ impl InferError {
 /// One line for each place.
 fn list(tried: &[LoadAttempt]) -> String {
     tried.iter().map(|attempt| format!("\n  {attempt}")).collect()
+}
+
+/// Work that did not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// What hangs.
+    pub work: Work,
+    /// How long it was allowed to take.
+    pub limit: Duration,
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, key) = match self.work {
+            Work::Build => ("making the session", "runtime.build_deadline"),
+            Work::Run => ("a run of the network", "runtime.deadline"),
+        };
+        write!(
+            f,
+            "{what} takes longer than {key} = {:#}",
+            jiff::SignedDuration::try_from(self.limit).unwrap_or_default()
+        )
+    }
+}
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Making a session, with TensorRT: building its engine; and its first run.
+    Build,
+    /// One run.
+    Run,
 }

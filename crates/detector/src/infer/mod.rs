@@ -15,6 +15,7 @@ mod deadline;
 mod engine;
 mod error;
 mod host;
+mod key;
 mod options;
 mod placement;
 mod register;
@@ -25,8 +26,8 @@ mod selector;
 mod session;
 
 pub use config::{BuildDeadline, Config, Deadline, Provider, ProviderOptions, Providers, Span, Threads, WorkspaceMib};
-pub use deadline::{DeadlineMonitor, Stuck, Work};
-pub use error::{InferError, Remedy};
+pub use deadline::DeadlineMonitor;
+pub use error::{InferError, Remedy, Stuck, Work};
 pub use options::OptionError;
 pub use register::Availability;
 pub use report::short_reason;

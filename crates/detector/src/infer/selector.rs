@@ -6,8 +6,9 @@
 
 use super::{
     Config, InferError, Provider, Runtime,
-    cache::{Cache, Compiler, Failure, Key},
+    cache::{Cache, Compiler, Failure},
     host::Host,
+    key::Key,
     options::Options,
     placement::{self, Profile},
     register::{Fault, ProbeResult, Refused, plain, provider_options, reason, register, register_each},

@@ -1,6 +1,6 @@
 //! Sizes of pictures from their headers, before anything is decoded.
 
-use super::Format;
+use super::format::Format;
 use crate::geometry::Size;
 
 /// The size of a picture in any format but JPEG; `None` where the header is cut short or holds none.

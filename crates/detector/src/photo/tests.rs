@@ -1,4 +1,4 @@
-use super::*;
+use super::{format::FORMATS, *};
 use image::{GrayImage, Rgb, codecs::jpeg::JpegEncoder};
 
 fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {

@@ -1,50 +1,15 @@
 //! Fills the input tensor from a frame's pixels. Pure: no I/O, no clock.
 
+mod error;
 mod still;
 
+pub use error::PreprocessError;
 pub use still::fill_from_still;
 
 use crate::{
-    geometry::Size,
     manifest::{Channels, Input},
     pixels::Pixels,
 };
-
-/// Why a frame does not fit the network's input.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PreprocessError {
-    /// The pixels have another size than the network's input.
-    #[error("the frame has {frame} pixels, the model's input wants {input}: the source must scale to the input's size")]
-    Size {
-        /// Size of the frame.
-        frame: Size,
-        /// Size of the input.
-        input: Size,
-    },
-    /// The pixel buffer is shorter than its size and stride say.
-    #[error("the frame's buffer holds {have} bytes, {need} are needed for {size} at {stride_bytes} bytes a row")]
-    Truncated {
-        /// Bytes there.
-        have: usize,
-        /// Bytes needed.
-        need: usize,
-        /// Size of the frame.
-        size: Size,
-        /// Bytes from row to row.
-        stride_bytes: usize,
-    },
-    /// The picture has no pixels.
-    #[error("the picture is empty")]
-    Empty,
-    /// The tensor has not the length that the manifest's input says.
-    #[error("the input tensor holds {have} values, the manifest's input says {need}")]
-    Tensor {
-        /// Values there.
-        have: usize,
-        /// Values needed.
-        need: usize,
-    },
-}
 
 /// Writes `pixels` (interleaved RGBA bytes) into `tensor` (planar, `[3, height, width]`): each value is
 /// `pixel * scale + offset` of its plane, the planes in the order of `input.channels`. Alpha is ignored.
@@ -106,6 +71,7 @@ fn check(pixels: &Pixels, input: &Input, tensor_len: usize) -> Result<(), Prepro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Size;
     use proptest::prelude::*;
 
     fn input(width: u32, height: u32, channels: Channels) -> Input {

@@ -4,7 +4,7 @@
 //! of `n` reads the picture at `i * width / n`, between the columns on its left and right. The live path has its
 //! source scale instead.
 
-use super::PreprocessError;
+use super::error::PreprocessError;
 use crate::manifest::{Channels, Input};
 use image::RgbImage;
 

@@ -4,7 +4,7 @@
 use super::entry::{Package, Registry};
 use super::error::PullError;
 use crate::download::{Download, DownloadError};
-use crate::load::sha256_of;
+use detector::files::sha256_of;
 use fs_err as fs;
 use fs_err::File;
 use serde_json::Value;
