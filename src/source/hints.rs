@@ -47,7 +47,7 @@ fn advice(error: &gst::message::Error, is_missing: bool, uri: &SourceUri) -> Opt
     let (what, is_file) = (error.error(), matches!(uri, SourceUri::File { .. }));
     if is_file && is_missing {
         Some("the file has no video that can be decoded here")
-    } else if is_file && what.matches(gst::StreamError::TypeNotFound) {
+    } else if is_file && (what.matches(gst::StreamError::TypeNotFound) || what.matches(gst::StreamError::WrongType)) {
         Some("the file is of no kind that GStreamer knows; name a video file")
     } else if matches!(uri, SourceUri::Rtsp(_) | SourceUri::Http(_)) && what.matches(gst::ResourceError::NotFound) {
         Some("the camera answers, but has no stream of this name; check the address behind the host")
