@@ -187,7 +187,8 @@ impl KeyFrames {
         let next: Mutex<Option<u16>> = Mutex::default();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             let mut number = [0; 2];
-            if info.buffer().is_some_and(|packet| packet.copy_to_slice(2, &mut number) == Ok(())) {
+            let packet = info.buffer().filter(|packet| packet.size() >= 4);
+            if packet.is_some_and(|packet| packet.copy_to_slice(2, &mut number).is_ok()) {
                 let number = u16::from_be_bytes(number);
                 let expected = lock(&next).replace(number.wrapping_add(1));
                 if expected.is_some_and(|expected| expected != number) {
@@ -205,7 +206,10 @@ impl KeyFrames {
         let now = Instant::now();
         let is_first = state.coded.replace(now).is_none(); // nothing before it can be lost
         if pts.is_none() {
-            state.marks.clear(); // nothing to tell old from new by
+            // Nothing to tell old from new by: what holds now holds for all.
+            let now = (gst::ClockTime::ZERO, state.is_whole);
+            state.marks.clear();
+            state.marks.push_back(now);
         }
         let pts = pts.unwrap_or(gst::ClockTime::ZERO);
         if loss != Loss::None && !is_first {
@@ -365,6 +369,18 @@ mod tests {
         }
         let of = [0, 40, 80, 120].map(|at| keys.judge(ms(at), false));
         assert_eq!(of, [Quality::Whole, Quality::Corrupt, Quality::Corrupt, Quality::Whole]);
+    }
+
+    #[test]
+    fn pictures_without_times_are_judged_by_what_holds_now() {
+        let keys = KeyFrames::new(Duration::from_secs(5), 0);
+        keys.coded(None, Entry::Dependent, Loss::None);
+        assert_eq!(keys.judge(ms(900), false), Quality::Corrupt);
+        keys.coded(None, Entry::Key, Loss::None);
+        keys.coded(None, Entry::Dependent, Loss::None);
+        assert_eq!(keys.judge(ms(940), false), Quality::Whole);
+        keys.coded(None, Entry::Dependent, Loss::Before);
+        assert_eq!(keys.judge(ms(980), false), Quality::Corrupt);
     }
 
     #[test]
