@@ -270,7 +270,9 @@ fn doctor_cameras(json: bool) -> Result<(), Failure> {
 
 fn check(file: Option<PathBuf>) -> Result<(), Failure> {
     let Loaded { config, files } = read(Sources { file, flags: Vec::new() })?;
-    app::check(&config)?;
+    for fault in app::check(&config)? {
+        eprintln!("sightd: {fault}");
+    }
     let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
     let from = if files.is_empty() { "no file: defaults".to_owned() } else { files.join(", ") };
     print(&format!("the configuration is good ({from})"))

@@ -5,7 +5,7 @@ use super::{
     engine::{EngineThread, Work},
     failure::Failure,
     last_good::LastGood,
-    plan::{Plan, data_folder, planned_cameras},
+    plan::{Plan, PlannedCamera, data_folder, planned_cameras},
     reload::{Applied, Reloader, Reread},
     signals::{self, Signals},
     watchdog,
@@ -21,6 +21,7 @@ use crate::{
     },
     pipeline::LiveThresholds,
     publish::http,
+    source,
     state::DaemonState,
 };
 use std::{io, sync::Arc, thread, time::Instant};
@@ -28,12 +29,26 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Says whether the daemon could run with `config`: the model is there and whole, its classes have the names that the
-/// cameras ask for, the sources make sense.
+/// cameras ask for, tokens and certificate can be used, the sources make sense: all that [`run`] does before it listens.
+/// Gives the reasons of cameras that cannot start while others can.
 ///
 /// # Errors
-/// The first thing that cannot work.
-pub fn check(config: &Config) -> Result<(), Failure> {
-    Plan::new(config).map(drop)
+/// The first thing that cannot work, or every camera's reason where none can.
+pub fn check(config: &Config) -> Result<Vec<String>, Failure> {
+    let plan = Plan::new(config)?;
+    http::Api::new(Arc::default(), DetectQueue::default(), &config.http).map_err(|error| Failure::Config(error.into()))?;
+    let wanted: Vec<_> = plan.cameras.into_iter().filter(|camera| camera.enabled).collect();
+    let cameras = wanted.len();
+    let complaint = |camera: PlannedCamera| {
+        let shown = camera.source.uri.to_string();
+        let error = source::check(camera.source).err()?;
+        Some(format!("camera {} ({shown}): {error}", camera.name))
+    };
+    let faults: Vec<_> = wanted.into_iter().filter_map(complaint).collect();
+    if cameras > 0 && faults.len() == cameras {
+        return Err(Failure::Config(anyhow::anyhow!(faults.join("\n"))));
+    }
+    Ok(faults)
 }
 
 /// Runs the daemon until it is asked to stop; threads that did not end in time then still run. On SIGHUP the

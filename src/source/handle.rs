@@ -49,9 +49,7 @@ pub struct Handle {
 /// What can be known before the pipeline runs: a missing file, an option that does not fit, GStreamer missing.
 /// [`SourceError::is_config`] tells whether trying again can help.
 pub fn spawn(config: Config, input: Size, outputs: SourceOutputs) -> Result<Handle, SourceError> {
-    gst::initialise()?;
-    let config = resolved(config);
-    check(&config)?;
+    let config = checked(config)?;
     let tap = Arc::new(tap(&config, &outputs.status.borrow()));
     let platform = Platform::detect();
     let encoder = choose_encoder(&config, platform);
@@ -117,6 +115,22 @@ fn tap(config: &Config, status: &CameraStatus) -> Tap {
     Tap::new(status.frames, Arc::new(keys))
 }
 
+/// Says whether [`spawn`] would accept `config`, without starting anything.
+///
+/// # Errors
+/// Those of [`spawn`], but for what only building the pipeline shows.
+pub fn check(config: Config) -> Result<(), SourceError> {
+    checked(config).map(drop)
+}
+
+/// `config`, with `auto` replaced, if it can work as far as can be known before the pipeline is built.
+fn checked(config: Config) -> Result<Config, SourceError> {
+    gst::initialise()?;
+    let config = resolved(config);
+    check_config(&config)?;
+    Ok(config)
+}
+
 /// `config` with `auto` replaced by what there is.
 fn resolved(mut config: Config) -> Config {
     if config.uri == SourceUri::Auto {
@@ -128,7 +142,7 @@ fn resolved(mut config: Config) -> Config {
 }
 
 /// Everything that can be known to be wrong before the pipeline is built.
-fn check(config: &Config) -> Result<(), SourceError> {
+fn check_config(config: &Config) -> Result<(), SourceError> {
     describe::check_options(config)?;
     if let Some(path) = &config.network.password_file {
         network::password_in(path)?;

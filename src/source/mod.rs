@@ -55,7 +55,7 @@ pub use config::{
 };
 pub use devices::Encoding;
 pub use error::SourceError;
-pub use handle::{Handle, spawn};
+pub use handle::{Handle, check, spawn};
 pub use listing::{CameraListing, ListedMode, list_cameras};
 pub use needs::{MissingElement, gstreamer_version, missing_device, missing_elements, video_encoder};
 pub use outputs::SourceOutputs;

@@ -214,3 +214,31 @@ fn check_names_all_mistakes_at_once() {
     }
     assert!(log.contains("did you mean \"fps\"?"), "{log}");
 }
+
+/// What `run` refuses before it listens `check` refuses as well, with the same code and words: packages rely on it.
+#[test]
+fn check_refuses_what_run_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let token = folder.path().join("token");
+    fs::write(&token, "0123456789abcdef0123").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    let model = format!("[model]\nname = {:?}\n", reference_model());
+    for (about, text, says) in [
+        ("open address", "[http]\nlisten = \"0.0.0.0:0\"\n".to_owned(), "would be open to the whole network"),
+        ("no token file", format!("[http]\ntoken_file = \"{}/gone\"\n", folder.path().display()), "gone"),
+        ("readable token", format!("[http]\ntoken_file = {token:?}\n"), "chmod 600"),
+        ("no file", "[camera.a]\nsource = \"file:///nowhere/gone.mp4\"\n".to_owned(), "/nowhere/gone.mp4"),
+    ] {
+        fs::write(&file, format!("{text}{model}")).unwrap();
+        for command in ["check", "run"] {
+            let (code, log) = run_to_end(&[command, "--config", file.to_str().unwrap()]);
+            assert_eq!(code, Some(78), "{about}: {command}: {log}");
+            assert!(log.contains(says), "{about}: {command}: {log}");
+        }
+    }
+    let both = "[camera.a]\nsource = \"file:///nowhere/gone.mp4\"\n[camera.b]\nsource = \"test://ball\"\n";
+    fs::write(&file, format!("{both}{model}")).unwrap();
+    let (code, log) = run_to_end(&["--config", file.to_str().unwrap(), "check"]);
+    assert!(code == Some(0) && log.contains("camera a") && log.contains("configuration is good"), "{log}");
+}
