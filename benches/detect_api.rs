@@ -18,8 +18,7 @@ use flate2::{Compression, write::ZlibEncoder};
 use image::{ImageFormat, RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use rustix::time::{ClockId, clock_gettime};
 use sightd::{
-    detect_queue::DetectQueue,
-    latest_frames::LatestFrames,
+    channels::{detect_queue::DetectQueue, latest_frames::LatestFrames},
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
     publish::http,
     state::DaemonState,

@@ -21,8 +21,8 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use sightd::{
     camera::{CameraName, CameraStatus},
+    channels::latest_frames::{FramesHandle, LatestFrames, Sender},
     frame::{Frame, Motion, Stamp},
-    latest_frames::{FramesHandle, LatestFrames, Sender},
     pipeline::{self, AllThresholds, LiveThresholds, Stages},
     scene::Timings,
     source::scale::{Image, RawFormat, Scaler},

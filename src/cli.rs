@@ -3,15 +3,18 @@
 use crate::source::scale::{Image, RawFormat, Scaler};
 use crate::{
     app::{self, Failure, last_good::LastGood},
+    commands::{
+        detect::{self, DetectArgs},
+        setup_runtime::{
+            self, SetupRuntimeArgs,
+            engines::{self, EnginesArgs},
+        },
+        token,
+    },
     config::{self, Loaded, Sources},
-    detect::{self, DetectArgs},
     ops::{doctor, logging},
     publish::http,
-    setup_runtime::{
-        self, SetupRuntimeArgs,
-        engines::{self, EnginesArgs},
-    },
-    source, token,
+    source,
 };
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};

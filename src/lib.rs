@@ -16,33 +16,20 @@ pub mod board;
 pub mod camera;
 pub mod frame;
 pub mod scene;
-pub mod still;
 
-// Pipes between the stages: bounded, and each says what it does when full.
-pub mod latest_frames;
-pub mod log_buffer;
-pub mod pictures;
-pub mod video;
-
-// What is known right now, for those who publish it.
+// Between the stages.
+pub mod channels;
+pub mod draw;
 pub mod state;
 
-// Still pictures: drawn into, brought to the engine beside the cameras.
-pub mod detect_queue;
-pub mod draw;
-
-// Stages round the detector: source before it, publish after it.
+// The stages round the detector: source before it, publish after it; beside them the machine, its health and systemd.
+pub mod ops;
 pub mod publish;
 pub mod source;
-
-// Beside the stages: the machine, its health and systemd.
-pub mod ops;
 
 // What ties them together.
 pub mod app;
 pub mod cli;
+pub mod commands;
 pub mod config;
-pub mod detect;
 pub mod pipeline;
-pub mod setup_runtime;
-pub mod token;

@@ -3,7 +3,7 @@
 use super::{failure::Failure, plan::PlannedCamera};
 use crate::{
     camera::{CameraName, CameraState, CameraStatus},
-    latest_frames::FramesHandle,
+    channels::latest_frames::FramesHandle,
     source::{self, SourceOutputs},
     state::{CameraFeed, DaemonState},
 };

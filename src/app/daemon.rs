@@ -11,10 +11,12 @@ use super::{
     watchdog,
 };
 use crate::{
+    channels::{
+        detect_queue::DetectQueue,
+        latest_frames::{FramesHandle, LatestFrames},
+        log_buffer::LogBuffer,
+    },
     config::Config,
-    detect_queue::DetectQueue,
-    latest_frames::{FramesHandle, LatestFrames},
-    log_buffer::LogBuffer,
     ops::{
         systemd,
         telemetry::{self, Ports, Sampler},
@@ -36,7 +38,8 @@ use tokio_util::sync::CancellationToken;
 /// The first thing that cannot work, or every camera's reason where none can.
 pub fn check(config: &Config) -> Result<Vec<String>, Failure> {
     let plan = Plan::new(config)?;
-    http::Api::new(Arc::default(), DetectQueue::default(), &config.http).map_err(|error| Failure::Config(error.into()))?;
+    http::Api::new(Arc::default(), DetectQueue::default(), &config.http)
+        .map_err(|error| Failure::Config(error.into()))?;
     let wanted: Vec<_> = plan.cameras.into_iter().filter(|camera| camera.enabled).collect();
     let cameras = wanted.len();
     let complaint = |camera: PlannedCamera| {

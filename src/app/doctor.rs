@@ -2,12 +2,12 @@
 
 use super::plan::{Plan, data_folder, wanted_cameras};
 use crate::{
+    commands::setup_runtime::engines,
     config::{self, Config, Loaded, Sources},
     ops::{
         doctor::{CameraFact, Connection, ElementFact, Facts, ListenerFact, ProviderFact, RuntimeFact},
         telemetry::{self, Tree},
     },
-    setup_runtime::engines,
     source::{self, SourceUri},
 };
 use detector::infer::{

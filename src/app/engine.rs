@@ -5,7 +5,7 @@ use super::{
     reload::{Reloader, Running},
 };
 use crate::{
-    latest_frames::LatestFrames,
+    channels::latest_frames::LatestFrames,
     pipeline::{self, LiveThresholds, Stages},
     state::DaemonState,
 };

@@ -2,7 +2,7 @@
 //! line per event; camera and sequence number are fields.
 
 use super::redact::without_secrets;
-use crate::log_buffer::{LogBuffer, LogLevel};
+use crate::channels::log_buffer::{LogBuffer, LogLevel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io::IsTerminal, sync::Arc};

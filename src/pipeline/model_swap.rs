@@ -84,8 +84,8 @@ mod tests {
     use super::*;
     use crate::{
         camera::{CameraName, CameraStatus},
+        channels::latest_frames::LatestFrames,
         frame::{Frame, Motion, Stamp},
-        latest_frames::LatestFrames,
         pipeline::{Stages, run},
         state::{DaemonState, PublishedScene},
     };

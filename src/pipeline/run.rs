@@ -2,7 +2,7 @@
 
 use super::{stages::Stages, thresholds::LiveThresholds};
 use crate::{
-    latest_frames::{LatestFrames, Next},
+    channels::latest_frames::{LatestFrames, Next},
     scene::Scene,
     state::DaemonState,
 };

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     camera::CameraName,
+    channels::still::{DetectResult, Still},
     frame::{Frame, Motion},
     scene::{Scene, Timings},
-    still::{DetectResult, Still},
 };
 use detector::{
     Detector, DetectorError,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     camera::{CameraName, CameraStatus},
-    video::Offer,
+    channels::video::Offer,
 };
 use detector::geometry::Size;
 use std::{

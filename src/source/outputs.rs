@@ -2,9 +2,7 @@
 
 use crate::{
     camera::{CameraName, CameraStatus},
-    latest_frames,
-    pictures::Pictures,
-    video::Video,
+    channels::{latest_frames, pictures::Pictures, video::Video},
 };
 use std::sync::Arc;
 use tokio::sync::watch;

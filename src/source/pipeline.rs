@@ -140,8 +140,8 @@ impl PipelineRun {
 
 struct Job {
     spec: Arc<PipelineSpec>,
-    frames: crate::latest_frames::Sender,
-    pictures: Arc<crate::pictures::Pictures>,
+    frames: crate::channels::latest_frames::Sender,
+    pictures: Arc<crate::channels::pictures::Pictures>,
     video: Option<Arc<VideoBranch>>,
     progress: Arc<Progress>,
 }

@@ -6,9 +6,8 @@ use super::{
     stillness::{FrozenWatch, MotionWatch},
 };
 use crate::{
+    channels::{latest_frames, pictures::Pictures},
     frame::{Frame, Motion, Picture},
-    latest_frames,
-    pictures::Pictures,
 };
 use bytes::Bytes;
 use detector::{geometry::Size, pixels::Pixels};

@@ -3,8 +3,7 @@
 use super::scenes::PublishedScene;
 use crate::{
     camera::{CameraName, CameraStatus},
-    pictures::Pictures,
-    video::Video,
+    channels::{pictures::Pictures, video::Video},
 };
 use std::{
     collections::BTreeMap,

@@ -134,7 +134,7 @@ trait ShowSome {
     fn show_some(&self, picture: Option<Picture>);
 }
 
-impl ShowSome for sightd::pictures::Pictures {
+impl ShowSome for sightd::channels::pictures::Pictures {
     fn show_some(&self, picture: Option<Picture>) {
         if let Some(picture) = picture {
             self.show(picture);
@@ -194,6 +194,12 @@ async fn people_are_boxed_in_real_footage() {
 async fn pictures_and_boxes_are_in_step() {
     let sight = Sight::start(COUNTERS);
     scenario("in-step", &sight.url, async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_works_behind_a_path() {
+    let sight = Sight::start(COUNTERS);
+    scenario("prefix", &sight.url, async |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

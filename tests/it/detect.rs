@@ -3,7 +3,7 @@
 use crate::support::{part, root, shared};
 use detector::{decode, infer, manifest::Model};
 use serde_json::Value;
-use sightd::detect::{DetectArgs, run};
+use sightd::commands::detect::{DetectArgs, run};
 use std::{
     ffi::OsStr,
     fs,

@@ -8,7 +8,7 @@ use crate::{
 use image::{DynamicImage, ImageFormat, RgbImage};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
-use sightd::detect_queue::MAX_QUEUED_PER_CLIENT;
+use sightd::channels::detect_queue::MAX_QUEUED_PER_CLIENT;
 use std::{
     fs,
     io::{Cursor, Read},

@@ -6,7 +6,7 @@ use detector::infer::{
     cache::{Cache, Compiler, Failure, Key},
     end_process,
 };
-use sightd::setup_runtime::engines::{self, EnginesArgs};
+use sightd::commands::setup_runtime::engines::{self, EnginesArgs};
 use std::{
     fs::{self, File},
     io::Write,

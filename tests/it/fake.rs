@@ -10,13 +10,15 @@ use image::{ImageFormat, Rgb, RgbImage};
 use jiff::Timestamp;
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
-    detect_queue::DetectQueue,
+    channels::{
+        detect_queue::DetectQueue,
+        latest_frames::{FramesHandle, LatestFrames, Next},
+        still::DetectResult,
+    },
     frame::{Picture, Stamp},
-    latest_frames::{FramesHandle, LatestFrames, Next},
     publish::http,
     scene::{Scene, Timings},
     state::{CameraFeed, DaemonState},
-    still::DetectResult,
 };
 use std::{
     io::Cursor,

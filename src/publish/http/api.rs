@@ -1,9 +1,7 @@
 //! What the API is built from.
 
 use crate::{
-    detect_queue::DetectQueue,
-    latest_frames::FramesHandle,
-    log_buffer::LogBuffer,
+    channels::{detect_queue::DetectQueue, latest_frames::FramesHandle, log_buffer::LogBuffer},
     publish::http::{
         access::rules::Access, admin::control::Control, config::Config, server::tls::Certificate, setup::SetupError,
     },

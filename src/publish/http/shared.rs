@@ -1,8 +1,7 @@
 //! What every handler sees.
 
 use crate::{
-    detect_queue::DetectQueue,
-    log_buffer::LogBuffer,
+    channels::{detect_queue::DetectQueue, log_buffer::LogBuffer},
     publish::http::{
         access::rules::Access,
         admin::control::{Control, Refused},

@@ -1,12 +1,12 @@
 //! Which element encodes H.264 here, with which settings.
 
 use crate::{
+    channels::video::Offer,
     source::{
         config::{Fps, VideoOptions},
         describe::Platform,
         gst,
     },
-    video::Offer,
 };
 use detector::geometry::Size;
 

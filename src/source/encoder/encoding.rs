@@ -2,12 +2,12 @@
 
 use super::choice::{Memory, Settings};
 use crate::{
+    channels::video::{Codec, EncodedFrame, Kind},
     frame::Stamp,
     source::{
         error::Fault,
         gst::{in_words, lock, named, parse, take_down},
     },
-    video::{Codec, EncodedFrame, Kind},
 };
 use bytes::Bytes;
 use detector::geometry::Size;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     camera::CameraName,
-    video::{Offer, Video},
+    channels::video::{Offer, Video},
 };
 use encoding::{Encoding, RawFrame};
 use gstreamer as gst;

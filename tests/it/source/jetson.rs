@@ -6,7 +6,7 @@ use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use sightd::{
     camera::CameraState,
-    pictures::Viewer,
+    channels::pictures::Viewer,
     source::{Codec, Config, Crop, Flip, Fps, UsbFormat},
 };
 

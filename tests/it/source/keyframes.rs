@@ -5,7 +5,7 @@ use detector::geometry::Size;
 use gstreamer::{self as gst, prelude::*};
 use sightd::{
     camera::{CameraState, CameraStatus},
-    latest_frames::Next,
+    channels::latest_frames::Next,
     source::Config,
 };
 use std::{

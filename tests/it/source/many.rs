@@ -4,7 +4,7 @@ use super::INPUT;
 use detector::geometry::Size;
 use sightd::{
     camera::{CameraName, CameraStatus},
-    latest_frames::{FramesHandle, LatestFrames, Next},
+    channels::latest_frames::{FramesHandle, LatestFrames, Next},
     source::{self, Config, Fps, Handle, SourceOutputs},
 };
 use std::{

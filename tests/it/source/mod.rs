@@ -21,11 +21,13 @@ use detector::geometry::Size;
 use gstreamer::glib;
 use sightd::{
     camera::{CameraName, CameraState, CameraStatus},
+    channels::{
+        latest_frames::{LatestFrames, Next},
+        pictures::Pictures,
+        video::Video,
+    },
     frame::Frame,
-    latest_frames::{LatestFrames, Next},
-    pictures::Pictures,
     source::{self, Config, Handle, SourceError, SourceOutputs},
-    video::Video,
 };
 use std::{
     fs,

@@ -5,7 +5,7 @@ use crate::support::{is_long, root};
 use detector::geometry::Size;
 use sightd::{
     camera::{CameraState, CameraStatus},
-    latest_frames::Next,
+    channels::latest_frames::Next,
     source::{Config, Secret},
 };
 use std::{

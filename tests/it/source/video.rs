@@ -5,8 +5,8 @@ use detector::geometry::Size;
 use fake_elements::{EncoderFault, encoders_have};
 use sightd::{
     camera::CameraState,
+    channels::video::{Kind, Next, Offer, VideoFrame, Viewer},
     source::Config,
-    video::{Kind, Next, Offer, VideoFrame, Viewer},
 };
 use std::{sync::Arc, time::Instant};
 use tokio::{runtime::Runtime, time::timeout};

@@ -11,10 +11,12 @@ use detector::geometry::Size;
 use gstreamer as gst;
 use serde_json::{Value, json};
 use sightd::{
-    latest_frames::{LatestFrames, Next},
+    channels::{
+        latest_frames::{LatestFrames, Next},
+        video::{Codec, EncodedFrame, Kind, Offer},
+    },
     source::{self, Config, SourceOutputs, VideoCodec},
     state::CameraFeed,
-    video::{Codec, EncodedFrame, Kind, Offer},
 };
 use std::{
     collections::BTreeMap,

@@ -8,7 +8,7 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::AppSink;
 use mp4_atom::{Any, ReadFrom};
 use serde_json::Value;
-use sightd::video::Kind;
+use sightd::channels::video::Kind;
 use std::{fs, path::Path};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};

@@ -1,7 +1,7 @@
 //! Fragmented MP4 (ISO/IEC 14496-12) of one H.264 track, as Media Source Extensions take it: an initialization segment,
 //! then one fragment for each frame.
 
-use crate::video::{Codec, Kind, VideoFrame};
+use crate::channels::video::{Codec, Kind, VideoFrame};
 use detector::geometry::Size;
 use mp4_atom::{
     Atom, Avc1, Avcc, Dinf, Dref, DrefEntry, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mdia, Mfhd, Minf, Moof, Moov, Mvex,
@@ -130,8 +130,8 @@ pub(crate) fn append_fragment(frame: &VideoFrame, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::{
+        channels::video::{EncodedFrame, Video},
         frame::Stamp,
-        video::{EncodedFrame, Video},
     };
     use bytes::Bytes;
     use jiff::Timestamp;
@@ -183,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_fragment_is_one_frame_at_its_time() {
         let video = Arc::new(Video::default());
-        video.set_offer(crate::video::Offer::H264 { encoder: "test" });
+        video.set_offer(crate::channels::video::Offer::H264 { encoder: "test" });
         let mut viewer = video.watch();
         let (codec, captured) = (Arc::new(codec(AVCC)), Instant::now());
         for (seq, kind) in [(1, Kind::Key), (2, Kind::Delta)] {

@@ -6,8 +6,8 @@ use crate::publish::http::{
 };
 use crate::{
     camera::CameraState,
+    channels::video::{Offer, Video},
     state::CameraFeed,
-    video::{Offer, Video},
 };
 use axum::{Json, extract::State};
 use detector::geometry::Size;

@@ -12,7 +12,7 @@ use crate::publish::http::{
     },
     shared::Shared,
 };
-use crate::{camera::CameraStatus, frame::Picture, pictures::Viewer, state::CameraFeed};
+use crate::{camera::CameraStatus, channels::pictures::Viewer, frame::Picture, state::CameraFeed};
 use axum::{
     body::{Body, Bytes},
     extract::{State, ws::Message},

@@ -12,8 +12,8 @@ use crate::publish::http::{
 };
 use crate::{
     camera::CameraName,
+    channels::pictures::Viewer,
     frame::Picture,
-    pictures::Viewer,
     state::{CameraFeed, PublishedScene},
 };
 use axum::{

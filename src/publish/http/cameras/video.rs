@@ -17,8 +17,8 @@ use crate::publish::http::{
 };
 use crate::{
     camera::CameraStatus,
+    channels::video::{Codec, Next, Offer, VideoFrame, Viewer},
     state::CameraFeed,
-    video::{Codec, Next, Offer, VideoFrame, Viewer},
 };
 use axum::{
     body::Bytes,

@@ -6,7 +6,7 @@
 
 use super::error::CompatError;
 use crate::{
-    detect_queue::Permit,
+    channels::detect_queue::Permit,
     publish::http::{
         cameras::drawn,
         detect::picture::{self, LARGEST_PICTURE},

@@ -2,6 +2,10 @@
 //!
 //! A caller first gets a permit of the detect queue; only then is its body read, up to [`LARGEST_PICTURE`] bytes.
 
+use crate::channels::{
+    detect_queue::{Permit, Request},
+    still::DetectResult,
+};
 use crate::publish::http::{
     admin::control::Refused,
     server::{
@@ -9,10 +13,6 @@ use crate::publish::http::{
         limits::{BodyMemory, Limits},
     },
     shared::Shared,
-};
-use crate::{
-    detect_queue::{Permit, Request},
-    still::DetectResult,
 };
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;

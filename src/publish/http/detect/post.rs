@@ -13,8 +13,8 @@ use crate::publish::http::{
     shared::Shared,
 };
 use crate::{
+    channels::still::DetectResult,
     publish::wire::{DetectionDto, millis},
-    still::DetectResult,
 };
 use axum::{
     Json,

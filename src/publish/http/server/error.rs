@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem documents.
 
-use crate::detect_queue::{DetectError, QueueError};
+use crate::channels::detect_queue::{DetectError, QueueError};
 use crate::publish::http::admin::control::Refused;
 use axum::{
     Json,

@@ -1,6 +1,6 @@
 //! GET /logs: the last lines of the log, for admins.
 
-use crate::log_buffer::{self, LogLevel, LogLine};
+use crate::channels::log_buffer::{self, LogLevel, LogLine};
 use crate::publish::http::{
     access::client::Admin,
     server::{error::ApiError, extract::Params},

@@ -12,7 +12,7 @@ use crate::publish::http::{
 };
 use crate::{
     camera::CameraState,
-    latest_frames::FramesHandle,
+    channels::latest_frames::FramesHandle,
     state::{CameraFeed, DaemonState},
 };
 use axum::{

@@ -9,7 +9,7 @@
 //! One thread decodes; it holds the next picture ready while the engine looks at the one before, so that at most three
 //! decoded pictures exist at a time.
 
-use crate::{
+use crate::channels::{
     latest_frames::FramesHandle,
     still::{DetectResult, Still},
 };

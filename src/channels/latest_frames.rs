@@ -5,7 +5,7 @@
 //! never starves a slow one. Single pictures have a place and a turn of their own; whoever puts one waits until the one
 //! before is taken.
 
-use crate::{camera::CameraName, frame::Frame, still::Still};
+use crate::{camera::CameraName, channels::still::Still, frame::Frame};
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},

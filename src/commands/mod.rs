@@ -1,0 +1,5 @@
+//! Commands that need no daemon.
+
+pub mod detect;
+pub mod setup_runtime;
+pub mod token;
