@@ -18,12 +18,12 @@ use crate::{
     state::DaemonState,
 };
 use anyhow::Context;
-use detector::{Detector, geometry::Size, infer::Runtime, manifest::Model, status::EngineInfo};
+use detector::{Detector, geometry::Size, infer::Runtime, manifest::Model, status::EngineInfo, sync};
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 use tokio::{
     signal::unix::Signal,
@@ -194,7 +194,7 @@ impl Inner {
 
     /// The configuration that was applied last.
     fn applied_now(&self) -> Config {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        sync::lock(&self.config).clone()
     }
 
     /// Applies `new`, and waits until its cameras are started and the others stopped.
@@ -206,14 +206,14 @@ impl Inner {
         } else {
             self.activate_model(&new, found)?;
         }
-        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
+        *sync::lock(&self.config) = new.clone();
         let (done, applied) = oneshot::channel();
         let sent = self.applied.blocking_send(Applied { config: new, done });
         sent.ok().and_then(|()| applied.blocking_recv().ok()).context("the daemon is stopping")
     }
 
     fn locked_model(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.model)
     }
 
     /// Opens `found` beside the model that serves, and puts it in its place between two frames.

@@ -18,6 +18,7 @@ use detector::{
     fraction::Fraction,
     geometry::Size,
     photo::{self, Orientation, PhotoError},
+    sync,
 };
 use std::{
     collections::VecDeque,
@@ -132,7 +133,7 @@ struct Job {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

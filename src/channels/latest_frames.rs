@@ -6,6 +6,7 @@
 //! before is taken.
 
 use crate::{camera::CameraName, channels::still::Still, frame::Frame};
+use detector::sync;
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -71,7 +72,7 @@ struct CameraFrame {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

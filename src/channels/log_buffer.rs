@@ -1,9 +1,10 @@
 //! The last lines of the log, for those who cannot see the journal: the page, a support bundle.
 
+use detector::sync;
 use jiff::Timestamp;
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 /// How many lines are kept; an older one goes when a new one comes.
@@ -82,7 +83,7 @@ impl LogBuffer {
     }
 
     fn locked(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.lines)
     }
 }
 

@@ -6,11 +6,11 @@
 
 use crate::frame::Stamp;
 use bytes::Bytes;
-use detector::geometry::Size;
+use detector::{geometry::Size, sync};
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -192,7 +192,7 @@ impl Video {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_heir_takes_over_between_two_frames_with_its_thresholds() {
+    fn a_new_model_takes_over_between_two_frames_with_its_thresholds() {
         let camera: CameraName = "front".parse().unwrap();
         let (mut latest_frames, frames_handle) = LatestFrames::new();
         let sender = frames_handle.open(&camera);

@@ -2,6 +2,7 @@
 
 use super::uri::SourceUri;
 use detector::geometry::Size;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -217,20 +218,34 @@ pub enum Codec {
     H265,
 }
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+/// A text that is never shown, and wiped from memory when it is dropped.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(SecretString);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Eq for Secret {}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.reveal() == other.reveal()
+    }
+}
 
 impl Secret {
     /// A secret.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// The secret itself, for the one who needs it.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 

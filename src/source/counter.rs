@@ -10,7 +10,8 @@
 //!   └────────────────────────────┘
 //! ```
 
-use super::{gst::lock, stamps::Tap};
+use super::stamps::Tap;
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use std::{

@@ -8,8 +8,9 @@
 use super::{
     config::Fps,
     error::Fault,
-    gst::{lock, named, sink_pad},
+    gst::{named, sink_pad},
 };
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use std::sync::{
     Mutex,

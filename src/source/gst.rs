@@ -2,11 +2,7 @@
 
 use super::error::{Fault, SourceError};
 use gstreamer::{self as gst, prelude::*};
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 /// How often an element that does not come down is told again, and the pause before each time.
 const DOWN_TRIES: u32 = 50;
@@ -103,12 +99,6 @@ pub(super) fn take_down(element: &impl IsA<gst::Element>) -> bool {
         std::mem::forget(element.clone());
     }
     is_down
-}
-
-/// Locks `mutex`. A thread that panicked while it held the lock leaves a value that is still whole: each is changed in
-/// one assignment.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread's name: Linux keeps 15 bytes of it.

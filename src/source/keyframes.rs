@@ -4,10 +4,8 @@
 //! video decoder notes where such a stretch begins and where a key frame ends it, each by its presentation time; the
 //! [tap](super::stamps) asks by the time of the decoded picture.
 
-use super::{
-    gst::lock,
-    nal::{self, Entry, Framing, NalCodec},
-};
+use super::nal::{self, Entry, Framing, NalCodec};
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_video::UpstreamForceKeyUnitEvent;
 use std::{

@@ -6,9 +6,10 @@
 
 use super::{
     error::Fault,
-    gst::{lock, named, sink_pad},
+    gst::{named, sink_pad},
     progress::Progress,
 };
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use std::{

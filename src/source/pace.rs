@@ -3,10 +3,11 @@
 use super::{
     config::{Config, Fps},
     error::Fault,
-    gst::{lock, named, sink_pad},
+    gst::{named, sink_pad},
     images,
     uri::{AtEnd, Pace, SourceUri},
 };
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use std::sync::{
     Mutex,

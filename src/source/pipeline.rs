@@ -9,7 +9,7 @@ use super::{
     encoder::{Encoder, Settings, VideoBranch},
     error::{Fault, RetryPolicy, SourceError},
     gates,
-    gst::{lock, named, parse, sink_pad, take_down},
+    gst::{named, parse, sink_pad, take_down},
     hints,
     images::{self, Feeder},
     multipart, network,
@@ -23,6 +23,7 @@ use super::{
     uri::{COUNTER, NetworkAddress, Pace, SourceUri},
 };
 use detector::geometry::Size;
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 use std::{
@@ -299,7 +300,8 @@ fn listen(
             }
             gst::MessageView::Eos(_) => {
                 let end = message.seqnum();
-                if lock(&last_end).replace(end) != Some(end) {
+                let follows_from_error = is_explained.load(Ordering::Relaxed);
+                if lock(&last_end).replace(end) != Some(end) && !follows_from_error {
                     tell(PipelineEvent::EndOfStream);
                 }
             }

@@ -1,6 +1,6 @@
 //! What the supervisor sees of a running pipeline without asking it: when frames came.
 
-use super::gst::lock;
+use detector::sync::lock;
 use std::{
     collections::VecDeque,
     sync::{
@@ -79,7 +79,7 @@ impl Rate {
     const WINDOW: Duration = Duration::from_secs(3);
 
     /// Takes note that there were `count` frames at `now`, and gives the mean rate of the last seconds.
-    pub fn look(&mut self, now: Instant, count: u64) -> f32 {
+    pub fn update(&mut self, now: Instant, count: u64) -> f32 {
         while self.looks.len() > 1 && self.looks.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= Self::WINDOW) {
             self.looks.pop_front();
         }
@@ -105,7 +105,7 @@ mod tests {
     fn the_rate_follows_the_last_seconds() {
         let start = Instant::now();
         let mut rate = Rate::default();
-        let mut at = |ms: u64, count| rate.look(start + Duration::from_millis(ms), count);
+        let mut at = |ms: u64, count| rate.update(start + Duration::from_millis(ms), count);
         assert_eq!(at(0, 0), 0.0);
         assert_eq!(at(500, 5), 10.0);
         for half_second in 2..20 {

@@ -68,7 +68,7 @@ impl FrameSink {
         if self.frozen.as_mut().is_some_and(|watch| watch.has_changed(&pixels)) {
             self.progress.change(arrived);
         }
-        let motion = self.motion.as_mut().map_or(Motion::Unmeasured, |watch| watch.look(&pixels, arrived));
+        let motion = self.motion.as_mut().map_or(Motion::Unmeasured, |watch| watch.measure(&pixels, arrived));
         while self.when_full == WhenFull::Wait && !self.latest_frames.wait_until_taken(Duration::from_millis(100)) {
             self.progress.frame(Instant::now());
             if self.progress.is_closing() {

@@ -1,11 +1,9 @@
 //! Numbers and times of frames, given once before the branches part and found again behind each of them.
 
-use super::{
-    gst::lock,
-    keyframes::{KeyFrames, Quality},
-};
+use super::keyframes::{KeyFrames, Quality};
 use crate::frame::Stamp;
 use detector::geometry::Size;
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use jiff::Timestamp;
 use std::{

@@ -51,7 +51,7 @@ impl MotionWatch {
     }
 
     /// Whether the picture of `at` moves.
-    pub fn look(&mut self, pixels: &Pixels, at: Instant) -> Motion {
+    pub fn measure(&mut self, pixels: &Pixels, at: Instant) -> Motion {
         let means = means(pixels);
         let changed = self.reference.as_ref().map_or(usize::MAX, |reference| {
             let differs = |(a, b): &(&u8, &u8)| a.abs_diff(**b) > self.gate.threshold;
@@ -116,7 +116,7 @@ mod tests {
         let gate = MotionGate { threshold: 10, blocks: 3, linger_ms: 1_000, refresh_ms: 5_000 };
         let mut watch = MotionWatch::new(gate);
         let start = Instant::now();
-        let mut look = |ms: u64, pixels: Pixels| watch.look(&pixels, start + Duration::from_millis(ms));
+        let mut look = |ms: u64, pixels: Pixels| watch.measure(&pixels, start + Duration::from_millis(ms));
         assert_eq!(look(0, picture(90, 0, 0)), Motion::Moving, "the first");
         assert_eq!(look(500, picture(90, 0, 0)), Motion::Moving, "lingering");
         assert_eq!(look(1_500, picture(90, 0, 0)), Motion::Still);
@@ -133,12 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn any_size_is_looked_at() {
+    fn any_size_is_measured() {
         for side in [1, 7, 31, 33, 640] {
             let size = Size::new(side, side);
             let pixels =
                 Pixels { size, stride_bytes: side as usize * 4, data: vec![7; (side * side * 4) as usize].into() };
-            assert_eq!(MotionWatch::new(MotionGate::default()).look(&pixels, Instant::now()), Motion::Moving);
+            assert_eq!(MotionWatch::new(MotionGate::default()).measure(&pixels, Instant::now()), Motion::Moving);
         }
     }
 }

@@ -226,7 +226,7 @@ impl Supervisor {
         self.reported = Instant::now();
         let (state, frames, size) = (self.state_machine.state(), self.spec.tap.frames(), self.spec.tap.size());
         let keys = self.spec.tap.keys();
-        let fps = self.rate.look(self.reported, frames);
+        let fps = self.rate.update(self.reported, frames);
         self.outputs.status.send_modify(|status| {
             status.state = state;
             status.stall_after = self.state_machine.stall_limit();

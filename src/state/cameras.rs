@@ -5,9 +5,10 @@ use crate::{
     camera::{CameraName, CameraStatus},
     channels::{pictures::Pictures, video::Video},
 };
+use detector::sync;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
 };
 use tokio::sync::watch;
 
@@ -35,7 +36,7 @@ pub struct CameraRegistry {
 impl CameraRegistry {
     /// Adds a camera, or gives the feed it already has.
     pub fn add(&self, name: &CameraName, status: CameraStatus) -> Arc<CameraFeed> {
-        let mut cameras = self.cameras.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cameras = sync::write(&self.cameras);
         cameras
             .entry(name.clone())
             .or_insert_with(|| {
@@ -52,7 +53,7 @@ impl CameraRegistry {
 
     /// Removes a camera; those who watch it see its channels close.
     pub fn remove(&self, name: &CameraName) {
-        self.cameras.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        sync::write(&self.cameras).remove(name);
     }
 
     /// The camera called `name`.
@@ -62,11 +63,11 @@ impl CameraRegistry {
 
     /// The camera called `name`, without a search.
     pub(super) fn find(&self, name: &CameraName) -> Option<Arc<CameraFeed>> {
-        self.cameras.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        sync::read(&self.cameras).get(name).cloned()
     }
 
     /// All cameras, by name.
     pub fn all(&self) -> Vec<Arc<CameraFeed>> {
-        self.cameras.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        sync::read(&self.cameras).values().cloned().collect()
     }
 }

@@ -363,7 +363,7 @@ async fn without_tokens_only_this_machine_itself_may_change_things() {
 }
 
 #[tokio::test]
-async fn no_spelling_of_a_path_gets_round_the_token() {
+async fn no_form_of_a_path_gets_round_the_token() {
     let daemon = guarded().await;
     for path in [
         "/config",
@@ -400,18 +400,18 @@ async fn who_guesses_is_slowed_down() {
     let daemon = guarded().await;
     let client = client();
     let start = Instant::now();
-    let mut looked_at = 0;
+    let mut checked = 0;
     for guess in 0..1000 {
         let token = format!("guess-{guess:020}");
         let response = client.get(daemon.url("/detections")).bearer_auth(token).send().await.unwrap();
         match response.status().as_u16() {
-            401 => looked_at += 1,
+            401 => checked += 1,
             429 => assert!(response.headers().contains_key("retry-after")),
             other => panic!("{other}"),
         }
     }
     let forgiven = start.elapsed().as_secs() / 2 + 1;
-    assert!(looked_at <= 10 + forgiven, "{looked_at} of 1000 guesses were looked at");
+    assert!(checked <= 10 + forgiven, "{checked} of 1000 guesses were checked");
     // Even the right token has to wait now, else guessing would go on at full speed.
     assert_eq!(client.get(daemon.url("/detections")).bearer_auth(READ).send().await.unwrap().status(), 429);
     daemon.stop().await;

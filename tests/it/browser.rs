@@ -276,7 +276,7 @@ async fn a_token_is_asked_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_picture_is_looked_at() {
+async fn detections_of_a_dropped_picture_are_shown() {
     let sight = Sight::start(COUNTERS);
     scenario("try", &sight.url, async |_| {}).await;
 }

@@ -169,7 +169,7 @@ fn as_nobody(program: &str) -> Command {
 }
 
 #[test]
-fn a_missing_runtime_is_named_with_every_place_looked_at() {
+fn a_missing_runtime_is_named_with_every_folder_searched() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     fs::write(&config, "[runtime]\nlibrary = \"/nowhere/libonnxruntime.so\"\n").unwrap();

@@ -216,7 +216,7 @@ fn keys(value: &Value, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn a_made_up_name_is_found_in_every_spelling() {
+fn a_made_up_name_is_found_in_every_form() {
     for name in ["FrameDesk", "frame_desk", "FRAME_DESK", "frame-desk", "Room", "most_hz"] {
         assert!(complaint(name).is_some(), "{name}");
     }

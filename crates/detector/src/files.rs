@@ -106,9 +106,9 @@ fn folder_of(path: &Path) -> PathBuf {
 /// A file's SHA-256 in lower-case hex.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read; the error names the file.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = fs_err::File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -22,6 +22,7 @@ pub mod pixels;
 pub mod preprocess;
 pub mod status;
 pub mod suggest;
+pub mod sync;
 pub mod tensor;
 
 pub use detector::{Detector, DetectorError, StageTimings};

@@ -64,7 +64,7 @@ pub fn run(args: &SetupRuntimeArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let file = fetch::obtain(&args.from, args.sha256.is_some(), scratch.path())?;
     if let Some(Checksum(wanted)) = &args.sha256 {
         ensure!(!file.is_dir(), "{} is a folder, which has no SHA-256", args.from);
-        let actual = files::sha256_of(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let actual = files::sha256_of(&file)?;
         ensure!(actual == *wanted, "{} has the SHA-256 {actual}, not {wanted}: it was not used", args.from);
     }
     let libraries = archive::take(&file, &scratch.path().join("libraries")).with_context(|| args.from.clone())?;

@@ -87,7 +87,7 @@ fn cases() -> Vec<(&'static str, Config)> {
 }
 
 #[test]
-fn pipelines_are_as_they_were_looked_at() {
+fn pipelines_are_as_they_were_reviewed() {
     let mut golden = String::new();
     for (name, config) in cases() {
         let camera = matches!(config.uri, SourceUri::Usb(_)).then(camera);

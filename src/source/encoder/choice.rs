@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pipelines_are_as_they_were_looked_at() {
+    fn pipelines_are_as_they_were_reviewed() {
         let mut golden = String::new();
         for encoder in [Encoder::Nvidia, Encoder::X264, Encoder::OpenH264] {
             for memory in [Memory::Nvmm, Memory::System] {

@@ -6,11 +6,12 @@ use crate::{
     frame::Stamp,
     source::{
         error::Fault,
-        gst::{in_words, lock, named, parse, take_down},
+        gst::{in_words, named, parse, take_down},
     },
 };
 use bytes::Bytes;
 use detector::geometry::Size;
+use detector::sync::lock;
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstreamer_video::VideoInfo;

@@ -16,13 +16,14 @@ mod encoding;
 pub(super) use choice::{Encoder, Settings};
 
 use super::{
-    gst::{lock, thread_name},
+    gst::thread_name,
     stamps::{Tap, Tapped},
 };
 use crate::{
     camera::CameraName,
     channels::video::{Offer, Video},
 };
+use detector::sync::lock;
 use encoding::{Encoding, RawFrame};
 use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSinkCallbacks};

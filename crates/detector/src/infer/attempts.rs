@@ -6,11 +6,12 @@
 
 use super::key::Key;
 use crate::files;
+use crate::sync;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 /// The note in the key's folder.
@@ -42,14 +43,14 @@ impl NotedBuild {
         let before = unfinished(folder);
         write(folder, &Note { unfinished: before + 1, key: key.clone() })?;
         let note = Note { unfinished: before, key: key.clone() };
-        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some((folder.to_owned(), note));
+        *sync::lock(&CURRENT) = Some((folder.to_owned(), note));
         Ok(Self { folder: folder.to_owned() })
     }
 }
 
 impl Drop for NotedBuild {
     fn drop(&mut self) {
-        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *sync::lock(&CURRENT) = None;
         if let Err(error) = files::remove(&self.folder.join(NOTE)) {
             tracing::warn!(folder = %self.folder.display(), "a finished engine build still counts as unfinished: {error}");
         }
@@ -59,7 +60,7 @@ impl Drop for NotedBuild {
 /// The process ends in order while it builds, because somebody stopped it: this build does not count.
 pub(super) fn forgive_current() {
     // A build that ends at this very moment holds the lock for as long as it takes to remove its note.
-    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut current = sync::lock(&CURRENT);
     if let Some((folder, note)) = current.take() {
         let forgiven = if note.unfinished == 0 { files::remove(&folder.join(NOTE)) } else { write(&folder, &note) };
         if let Err(error) = forgiven {

@@ -14,11 +14,12 @@
 //! engines; beginning and ending a piece of work costs an engine two atomic stores.
 
 use super::error::{InferError, Stuck, Work};
+use crate::sync;
 use ort::session::RunOptions;
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -66,7 +67,7 @@ impl DeadlineMonitor {
         let seen = Arc::downgrade(&watches);
         thread::Builder::new().name("infer-deadline".to_owned()).spawn(move || {
             while let Some(watches) = seen.upgrade() {
-                watches.look(&on_stuck);
+                watches.check(&on_stuck);
                 drop(watches);
                 thread::sleep(INTERVAL);
             }
@@ -77,7 +78,7 @@ impl DeadlineMonitor {
     /// Something to be watched whenever it works. `options` are told to terminate when the limit is over.
     pub(super) fn watch(&self, work: Work, limit: Duration, options: Option<Arc<RunOptions>>) -> Watch {
         let engine = Arc::new(WatchedEngine { work, limit, due: AtomicU64::new(IDLE), options });
-        let mut all = self.watches.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = sync::lock(&self.watches.all);
         all.retain(|engine| engine.strong_count() > 0);
         all.push(Arc::downgrade(&engine));
         Watch { engine, watches: self.watches.clone() }
@@ -97,9 +98,8 @@ impl Watches {
     }
 
     /// Warns what is overdue, and gives up what was warned.
-    fn look(&self, on_stuck: &impl Fn(Stuck)) {
-        let engines: Vec<Arc<WatchedEngine>> =
-            self.all.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+    fn check(&self, on_stuck: &impl Fn(Stuck)) {
+        let engines: Vec<Arc<WatchedEngine>> = sync::lock(&self.all).iter().filter_map(Weak::upgrade).collect();
         for engine in engines {
             let (due, now) = (engine.due.load(Ordering::Acquire), self.now());
             if due == IDLE || now < due & !WARNED {

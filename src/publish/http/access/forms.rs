@@ -1,10 +1,11 @@
 //! Forms of clients whose token is still to be read from the form: few at a time, and fewer of one address.
 
 use crate::publish::http::server::limits::{Limit, Limits};
+use detector::sync;
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 /// Forms that are read at a time.
@@ -39,7 +40,7 @@ impl Forms {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.reading)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Limits guessing of tokens: after some failures, a client's tokens are refused unread for a while.
 
+use detector::sync;
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -36,14 +37,14 @@ impl Failures {
 impl Throttle {
     /// How long `client`'s tokens are refused unread; none if they are checked.
     pub fn wait(&self, client: IpAddr, now: Instant) -> Option<Duration> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = sync::lock(&self.failures);
         let over = failures.get(&network(client))?.left(now) - FREE;
         (over > -1.0).then(|| FORGIVE_EVERY.mul_f64(over + 1.0))
     }
 
     /// `client` has presented a wrong token.
     pub fn failed(&self, client: IpAddr, now: Instant) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = sync::lock(&self.failures);
         if failures.len() >= MAX_CLIENTS {
             failures.retain(|_, failures| failures.left(now) > 0.0);
             let least = failures.iter().min_by(|a, b| a.1.left(now).total_cmp(&b.1.left(now))).map(|(ip, _)| *ip);

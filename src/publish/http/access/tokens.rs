@@ -62,8 +62,8 @@ impl Token {
     fn new(text: &str, place: &str) -> Result<Self, TokenError> {
         let unfit = || TokenError::Unfit { place: place.to_owned() };
         let text = text.trim();
-        if let Some(hex) = text.strip_prefix("sha256:") {
-            return from_hex(hex).map(Self).ok_or_else(unfit);
+        if let Some(digits) = text.strip_prefix("sha256:") {
+            return from_hex(digits).map(Self).ok_or_else(unfit);
         }
         let usable = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
         if usable { Ok(Self(Sha256::digest(text).into())) } else { Err(unfit()) }
@@ -136,13 +136,8 @@ fn read(path: &Path) -> Result<Token, TokenError> {
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
     let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 /// The page loads nothing from elsewhere and runs nothing but its own modules.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; \
-     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+     form-action 'self'; frame-ancestors 'self'; base-uri 'none'";
 
 /// One file of the page.
 struct Asset {
@@ -69,8 +69,7 @@ static ETAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
         .iter()
         .map(|asset| {
             let digest = Sha256::digest(asset.content);
-            let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            format!("\"{hex}\"")
+            format!("\"{}\"", hex::encode(&digest[..8]))
         })
         .collect()
 });

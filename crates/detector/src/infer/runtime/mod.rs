@@ -15,6 +15,7 @@ pub use process::{disable_telemetry, end_process};
 pub use search::{LoadAttempt, Origin};
 
 use super::{Config, DeadlineMonitor, InferError};
+use crate::sync;
 use library::Library;
 use ort::{
     environment::Environment,
@@ -23,7 +24,7 @@ use ort::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 /// Where `sightd setup-runtime` puts the library.
@@ -65,7 +66,7 @@ impl Runtime {
     /// When no usable library is found (every place looked at is named), or when the config asks for another library
     /// than the one that is loaded.
     pub fn load(config: &Config) -> Result<Self, InferError> {
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = sync::lock(&LOADED);
         if let Some(runtime) = loaded.as_ref() {
             return runtime.same_as(config.library.as_deref());
         }
