@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-/// By which a token that was made here is recognised: it has [`BYTES`] random bytes, so that nobody can guess it.
+/// By which a token that was made here is recognised: it has 32 random bytes, so that nobody can guess it.
 pub const PREFIX: &str = "sightd_";
 /// Random bytes of a token: 256 bits.
 const BYTES: usize = 32;

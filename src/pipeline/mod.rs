@@ -1,4 +1,4 @@
-//! The inference loop and what it works with: [`Stages`] takes one frame from pixels to a scene, [`run`] serves all
+//! The inference loop and what it works with: [`Stages`] takes one frame from pixels to a scene, [`run()`] serves all
 //! cameras in turn, [`ModelSwap`] changes the detector between two frames.
 
 mod model_swap;

@@ -1,6 +1,6 @@
 //! Telemetry of the board: reads the kernel's files and says what holds the work back.
 //!
-//! [`read`] is one reading; [`Sampler`] takes one every second on a thread of its own, works the [governor], and logs
+//! [`read()`] is one reading; [`Sampler`] takes one every second on a thread of its own, works the [governor], and logs
 //! when something begins to hold the work back or ends.
 //!
 //! [governor]: super::governor

@@ -1,6 +1,6 @@
 //! HTTP: the API, the live view and the dashboard.
 //!
-//! [`serve`] takes the listener and the stop token from its caller. All that is served comes from the
+//! [`serve()`] takes the listener and the stop token from its caller. All that is served comes from the
 //! [`DaemonState`](crate::state::DaemonState); nothing here waits for the pipeline, and the pipeline never waits for a
 //! client. `routes.rs` declares every route; a folder holds the handlers of the paths that its first line names.
 

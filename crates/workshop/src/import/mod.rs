@@ -6,7 +6,7 @@
 //!
 //! The result reads one float picture and gives raw box offsets and logits: no control flow, no suppression, no bytes
 //! inside, so that TensorRT takes it whole. What the cut leaves out (decoding the boxes, suppression) is described by
-//! the [`Manifest`] and done by [`detector::decode`].
+//! the [`detector::manifest::Manifest`] and done by [`detector::decode`].
 
 mod anchors;
 mod constant;

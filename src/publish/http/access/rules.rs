@@ -17,7 +17,7 @@ use std::{net::IpAddr, time::Instant};
 
 /// Paths that answer without a token: whether the daemon lives, and what the login page needs.
 pub(super) const OPEN: &[&str] = &["/healthz", "/readyz", "/login", "/assets/style.css", "/assets/icon.svg"];
-/// Where the token may also come in the form, as `api_key`: their handlers ask [`Client::identify`].
+/// Where the token may also come in the form, as `api_key`: their handlers ask `Client::identify`.
 pub(super) const FORM_KEY: &str = "/v1/vision/";
 /// The compatible interfaces, which `http.compat_allow` opens.
 const COMPATIBLE: &[&str] = &["/v1/", "/detect", "/detectors"];
