@@ -164,7 +164,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chosen_model_stays_when_a_camera_changes() {
     let models = Models::new();
-    let daemon = models.daemon();
+    let daemon = tokio::task::block_in_place(|| models.daemon());
     assert_eq!(change(&daemon, &json!({"name": "two"})).await.0, 200);
     let client = reqwest::Client::new();
     let camera = client.patch(format!("{}/cameras/front", daemon.url()));
