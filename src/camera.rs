@@ -2,13 +2,20 @@
 
 use detector::geometry::Size;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc, time::Duration};
 
 /// A camera's name: lower-case letters, digits, `-` and `_`, starting with a letter or digit, 1 to 64 characters.
 /// It appears in URLs, MQTT topics, metric labels and environment variables, which is why it is so narrow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct CameraName(Arc<str>);
+
+/// Orders and compares as its text does, so that maps are searched by either.
+impl Borrow<str> for CameraName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl CameraName {
     /// The name as text.

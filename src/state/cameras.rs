@@ -58,11 +58,6 @@ impl CameraRegistry {
 
     /// The camera called `name`.
     pub fn get(&self, name: &str) -> Option<Arc<CameraFeed>> {
-        self.all().into_iter().find(|feed| feed.name.as_str() == name)
-    }
-
-    /// The camera called `name`, without a search.
-    pub(super) fn find(&self, name: &CameraName) -> Option<Arc<CameraFeed>> {
         sync::read(&self.cameras).get(name).cloned()
     }
 

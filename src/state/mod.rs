@@ -66,7 +66,7 @@ impl DaemonState {
     /// Publishes a scene: its camera's latest, and one more for every subscriber. Scenes of unknown cameras (just
     /// removed) are ignored.
     pub fn publish(&self, scene: Scene) {
-        let Some(feed) = self.cameras.find(&scene.camera) else { return };
+        let Some(feed) = self.cameras.get(scene.camera.as_str()) else { return };
         self.metrics.scene(&scene);
         let published = PublishedScene::new(scene);
         feed.scene.send_replace(Some(published.clone()));

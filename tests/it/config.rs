@@ -94,7 +94,7 @@ fn all_mistakes_come_at_once() {
 fn cameras_inherit_the_detection_table() {
     let config =
         read("[detection]\nscore = 0.3\niou = 0.4\n[camera.a]\n[camera.b.detection]\nscore = 0.9", &[]).unwrap();
-    let of = |name: &str| config.camera[&name.parse().unwrap()].detection.clone();
+    let of = |name: &str| config.camera[name].detection.clone();
     assert_eq!((of("a").score.get(), of("a").iou.get()), (0.3, 0.4));
     assert_eq!((of("b").score.get(), of("b").iou.get()), (0.9, 0.4));
 }
